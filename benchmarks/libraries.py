@@ -1,0 +1,97 @@
+"""The libraries that are compared, each in an interpreter and a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from report import TITLES
+
+HERE = Path(__file__).resolve().parent
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+VARIABLES = {"torch": "TORCH_PYTHON", "tensorflow": "TF_PYTHON"}
+
+
+@dataclass
+class Library:
+    """A library's interpreter and, once started, the worker process that runs its workloads."""
+
+    name: str
+    python: str
+    environment: dict[str, str]
+    version: str = ""
+    workloads: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (as long-lived as the worker)
+        self.process = subprocess.Popen(
+            [self.python, HERE / "worker.py", self.name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env=self.environment,
+        )
+        hello = self.answer()
+        self.version, self.workloads = hello["version"], hello["workloads"]
+
+    def ask(self, **request):
+        """Send the worker a request and return its answer (see worker.py)."""
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        return self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self.errors.seek(0)
+            raise RuntimeError(f"{TITLES[self.name]}'s worker ended:\n{self.errors.read()[-2000:]}")
+        return json.loads(line)
+
+    def stop(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+    def fresh(self, *arguments: str) -> str:
+        """Run a new process of this library's interpreter and return what it prints."""
+        command = [self.python, *arguments]
+        ended = subprocess.run(command, env=self.environment, cwd=HERE, capture_output=True, text=True)
+        if ended.returncode:
+            raise RuntimeError(f"{TITLES[self.name]}: {' '.join(arguments)}\n{ended.stderr[-2000:]}")
+        return ended.stdout
+
+    def import_seconds(self) -> float:
+        clock = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+        return float(self.fresh("-c", clock.format(self.name)))
+
+    def memory(self, workload: str, batch: int) -> dict[str, int]:
+        return json.loads(self.fresh("worker.py", self.name, "--memory", workload, str(batch)))
+
+
+def open_libraries(pythons: dict[str, str | None], threads: int | None) -> list[Library]:
+    """Start the worker of each library that can be had, and say of each other one why it is left out.
+
+    gradtape is the one of this checkout, and NumPy the one that it runs on.
+    """
+    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")
+    if threads:
+        environment |= dict.fromkeys(THREADS, str(threads))
+    path = os.pathsep.join(filter(None, [str(HERE.parent / "src"), os.environ.get("PYTHONPATH")]))
+    libraries = []
+    for name, title in TITLES.items():
+        python = pythons[name]
+        if not python:
+            print(f"{title}: skipped ({VARIABLES[name]} names no interpreter that has it)", file=sys.stderr)
+            continue
+        own = {"PYTHONPATH": path} if name == "gradtape" else {}
+        library = Library(name, python, environment | own)
+        try:
+            library.start()
+        except (OSError, RuntimeError) as error:
+            print(f"{title}: skipped ({str(error).strip().splitlines()[-1]})", file=sys.stderr)
+            continue
+        print(f"{title} {library.version}", file=sys.stderr)
+        libraries.append(library)
+    return libraries

@@ -1,0 +1,115 @@
+"""One library in a process of its own. run.py starts it and asks it for one measurement at a time.
+
+    worker.py LIBRARY                         answer the requests on stdin, a JSON object a line, on stdout
+    worker.py LIBRARY --memory NAME BATCH     print what the training step NAME adds to the process's memory
+
+Between two requests it blocks on stdin and takes no processor time, so that the libraries do not disturb each
+other.
+"""
+
+import gc
+import importlib
+import json
+import os
+import sys
+import time
+from itertools import repeat
+from pathlib import Path
+
+BLOCKS = 5  # a measurement is the median of so many blocks, which shrugs off a pause of the machine
+
+
+def load(library: str):
+    """Return (version, workloads, numbers) of the library."""
+    module = importlib.import_module(library)
+    if library in ("gradtape", "tensorflow"):
+        import tape_workloads
+
+        return getattr(module, "__version__", "?"), tape_workloads.workloads(module), tape_workloads.numbers
+    face = importlib.import_module(f"{library}_workloads")
+    return getattr(module, "__version__", "?"), face.workloads(), face.numbers
+
+
+def sample(array) -> list[float]:
+    """Describe an array in at most 66 numbers: a spread of its elements, their mean and root mean square."""
+    import numpy as np
+
+    flat = np.asarray(array, np.float64).ravel()
+    spread = flat[np.linspace(0, flat.size - 1, min(flat.size, 64)).astype(int)]
+    return [*spread.tolist(), float(flat.mean()), float(np.sqrt(np.mean(flat**2)))]
+
+
+def check(make, numbers, steps: int) -> list[list[float]]:
+    """Take so many steps (training steps build on each other) and describe the results of the last."""
+    step = make()
+    for _ in range(steps):
+        result = step()
+    return [sample(array) for array in numbers(result)]
+
+
+def seconds_for(step, count: int) -> float:
+    start = time.perf_counter()
+    for _ in repeat(None, count):
+        step()
+    return time.perf_counter() - start
+
+
+def time_step(make, seconds: float) -> float:
+    """Return the time of one step in seconds, measured for about `seconds` after a warm-up."""
+    step = make()
+    if (spent := seconds_for(step, 1)) > seconds:
+        return spent
+    count = 1
+    while (spent := seconds_for(step, count)) < seconds / BLOCKS and count < 10**7:
+        count = max(count + 1, min(10 * count, int(count * 1.1 * seconds / BLOCKS / spent)))
+    blocks = sorted(seconds_for(step, count) / count for _ in range(BLOCKS))
+    return blocks[BLOCKS // 2]
+
+
+def status_field(name: str) -> int:
+    """Return a field of this process's /proc status, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise KeyError(name)
+
+
+def peak_memory(make, batch: int) -> dict[str, int]:
+    """Return what five steps add to the resident memory at their peak, and the whole peak, in bytes.
+
+    A step on two rows beforehand leaves out what a library sets up once (thread pools, buffers of its BLAS).
+    Linux only: writing 5 to clear_refs sets the recorded peak back to the memory of now.
+    """
+    make(2)()
+    step = make(batch)
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = status_field("VmRSS")
+    for _ in range(5):
+        step()
+    peak = status_field("VmHWM")
+    return {"step": max(peak - before, 0), "process": peak}
+
+
+def serve(library: str) -> None:
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a library prints goes to stderr: stdout carries the answers alone
+    version, workloads, numbers = load(library)
+    print(json.dumps({"version": version, "workloads": list(workloads)}), file=answers)
+    for line in sys.stdin:
+        request = json.loads(line)
+        make = workloads[request["name"]]
+        if request["do"] == "check":
+            answer = check(make, numbers, request["steps"])
+        else:
+            answer = time_step(make, request["seconds"])
+        gc.collect()
+        print(json.dumps(answer), file=answers)
+
+
+if __name__ == "__main__":
+    if sys.argv[2:3] == ["--memory"]:
+        _, workloads, _ = load(sys.argv[1])
+        print(json.dumps(peak_memory(workloads[sys.argv[3]], int(sys.argv[4]))))
+    else:
+        serve(sys.argv[1])

@@ -1,0 +1,144 @@
+"""The command line itself: options, help texts, exit statuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gradtape._version import __version__
+
+from .problems import Refusal
+
+
+class Refused(click.ClickException):
+    """Said in one line, with exit status 2, before anything was run."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"gradtape: {self.message}", err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "--version", prog_name="gradtape", message="%(prog)s %(version)s")
+def app() -> None:
+    """TensorFlow 2's automatic differentiation as a small, fast package.
+
+    In a program of your own: import gradtape as tf
+    """
+
+
+class RunCommand(click.Command):
+    """Leaves what follows a script's name to the script; a notebook's options may follow it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.allow_interspersed_args = False
+        values, _, _ = self.make_parser(ctx).parse_args(list(args))
+        file = values.get("file")
+        if isinstance(file, str):
+            if file.startswith(
+                "-"
+            ):  # options that are not ours go to the script, but only from behind its name
+                raise click.NoSuchOption(file, ctx=ctx)
+            ctx.allow_interspersed_args = is_notebook(file)
+        return super().parse_args(ctx, args)
+
+
+def is_notebook(file: str) -> bool:
+    """Whether FILE is run cell by cell."""
+    return file.lower().endswith(".ipynb")
+
+
+@app.command(
+    cls=RunCommand,
+    context_settings={"ignore_unknown_options": True},
+    short_help="Run a script or notebook written for TensorFlow.",
+)
+@click.argument("file")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--save", metavar="OUT.ipynb", help="Write the executed notebook, with its outputs, to this file."
+)
+@click.option("--keep-going", is_flag=True, help="After an error in a cell, run the cells that follow it.")
+@click.option("--full-traceback", is_flag=True, help="Show gradtape's own lines in tracebacks, too.")
+@click.option(
+    "--as",
+    "module",
+    metavar="MODULE",
+    default="gradtape",
+    help="The module that takes tensorflow's place; `--as tensorflow` changes nothing, for comparison.",
+)
+def run(
+    file: str, args: tuple[str, ...], save: str | None, keep_going: bool, full_traceback: bool, module: str
+) -> None:
+    """Run FILE, a script or a notebook (.ipynb) written for `import tensorflow as tf`, on gradtape.
+
+    FILE itself and the modules in its folder get gradtape where they import tensorflow; libraries do not.
+    Nothing on disk is changed.
+
+    A script gets what follows its name as its own arguments, so options of this command stand before it. A
+    notebook runs in its own folder; the output of each cell is printed as it comes, and with --save kept.
+    Shell commands (!...) and magics that are no more than set-up are left out, with a word where that may
+    matter.
+
+    The exit status is the script's own; for a notebook 1 when a cell failed, and 2 when FILE cannot be read
+    or OUT.ipynb not be written, which is found out before anything runs.
+    """
+    try:
+        if is_notebook(file):
+            from .kernel import run_notebook
+
+            status = run_notebook(
+                file, args, save=save, keep_going=keep_going, module=module, full_traceback=full_traceback
+            )
+        elif save or keep_going:
+            raise Refusal(
+                f"{'--save' if save else '--keep-going'} is for notebooks, and {file} is not one (.ipynb)"
+            )
+        else:
+            from .script import run_script
+
+            status = run_script(file, args, module=module, full_traceback=full_traceback)
+    except Refusal as refusal:
+        raise Refused(str(refusal)) from None
+    raise SystemExit(status)
+
+
+@app.command(short_help="Train a small network on California housing.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training data.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Rows in a mini-batch.")
+@click.option(
+    "--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Step size of the descent."
+)
+@click.option("--out", type=click.Path(file_okay=False), help="Folder for the curves and the weights.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of everything that is random.")
+@click.option("--quiet", is_flag=True, help="No progress bar and no line for each epoch.")
+def demo(**options: Any) -> None:
+    """Train an 8-128-1 network on California housing with a hand-written loop over GradientTape.
+
+    The data comes through scikit-learn; where it cannot be downloaded, scikit-learn's bundled diabetes data
+    is used, and that is said. Prints training and validation error for each epoch, and at the end the error
+    of linear least squares.
+    """
+    from gradtape.demo import main
+
+    # What was not given stays as main has it.
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    try:
+        main(**given)
+    except (
+        ModuleNotFoundError,
+        OSError,
+    ) as error:  # an extra that is missing, a folder that cannot be written
+        raise Refused(str(error)) from None
+    except FloatingPointError as error:  # the learning rate was too high
+        raise click.ClickException(str(error)) from None
+
+
+@app.command(short_help="Describe this installation.")
+def info() -> None:
+    """Print versions, the processor's features, and the optional packages that are here."""
+    from .info import lines
+
+    click.echo("\n".join(lines()))

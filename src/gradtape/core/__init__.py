@@ -1,0 +1,1 @@
+"""Tensors, variables and the one dispatch that every operation goes through."""

@@ -1,0 +1,132 @@
+"""Static arguments: shapes, axes and counts, given as ints, lists, arrays or tensors, made canonical.
+
+What has to be known before an operation runs (an axis, a shape, a permutation) is an attribute of its row: a plain int or a
+tuple of them. Where a user gives a tensor, its value is taken.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ground.errors import invalid
+from ..ground.shapes import TensorShape, dims_text
+from .tensor import Tensor
+from .variable import Variable
+
+
+def _array(value: Any, what: str) -> np.ndarray:
+    """``value`` as an integer array."""
+    if isinstance(value, Tensor | Variable):
+        a = np.asarray(value._numpy())
+    elif isinstance(value, TensorShape):
+        if not value.is_fully_defined():
+            raise ValueError(f"Cannot convert a partially known TensorShape {value} to integers.")
+        a = np.asarray(value.as_list(), int)
+    elif isinstance(value, list | tuple) and any(isinstance(v, Tensor | Variable) for v in value):
+        a = np.asarray([integer(v, what) for v in value])
+    else:
+        if value is None:
+            raise ValueError(f"{what} must be given, but is None.")
+        a = np.asarray(value)
+        if a.dtype == object and any(v is None for v in a.ravel()):
+            raise ValueError(f"{what} must be fully known, but is {value!r}.")
+    if a.dtype.kind not in "iub" and a.size:
+        raise TypeError(f"{what} must be made of integers, but is {value!r}.")
+    return a
+
+
+def integer(value: Any, what: str) -> int:
+    """``value`` as an int.
+
+    Raises:
+        TypeError: it is no integer.
+        InvalidArgumentError: it holds more than one.
+    """
+    if type(value) is int:
+        return value
+    a = _array(value, what)
+    if a.size != 1:
+        raise invalid(f"{what} must be a single integer, but is {value!r}.")
+    return int(a.reshape(()))
+
+
+def integers(value: Any, what: str) -> tuple[int, ...]:
+    """``value``, one integer or any number of them, as a tuple.
+
+    Raises:
+        TypeError: it holds something other than integers.
+    """
+    t = type(value)
+    if t is int:
+        return (value,)
+    if (t is tuple or t is list) and all([type(v) is int for v in value]):
+        return tuple(value)
+    return tuple(_array(value, what).ravel().tolist())
+
+
+def vector(value: Any, what: str) -> tuple[int, ...]:
+    """``value`` as a tuple of ints.
+
+    Raises:
+        TypeError: it holds something other than integers.
+        InvalidArgumentError: it is not one-dimensional.
+    """
+    t = type(value)
+    if (t is tuple or t is list) and all([type(v) is int for v in value]):
+        return tuple(value)
+    a = _array(value, what)
+    if a.ndim != 1:
+        raise invalid(f"{what} must be a vector of integers, but has shape {dims_text(a.shape)}.")
+    return tuple(a.tolist())
+
+
+def dimensions(value: Any, what: str = "shape") -> tuple[int, ...]:
+    """``value``, a vector or a single dimension, as a shape without negative numbers.
+
+    Raises:
+        TypeError: it holds something other than integers.
+        InvalidArgumentError: it has more than one dimension, or a negative number.
+    """
+    a = (value,) if type(value) is int else value
+    if not (type(a) is tuple or type(a) is list) or not all([type(v) is int for v in a]):
+        a = _array(value, what)
+        if a.ndim > 1:
+            raise invalid(f"{what} must be a vector of integers, but has shape {dims_text(a.shape)}.")
+        a = a.ravel().tolist()
+    for d in a:
+        if d < 0:
+            raise invalid(f"Dimension {d} must be >= 0 in {what} {list(a)}.")
+    return tuple(a)
+
+
+def axis_of(value: Any, rank: int, what: str = "axis") -> int:
+    """An axis of a tensor of rank ``rank`` as a non-negative int."""
+    a = value if type(value) is int else integer(value, what)
+    if not -rank <= a < rank:
+        raise invalid(f"Expected {what} in the range [{-rank}, {rank}), but got {a}: the tensor has {rank} dimension(s).")
+    return a + rank if a < 0 else a
+
+
+def reduction_axes(axis: Any, rank: int) -> tuple[int, ...]:
+    """The axes to reduce along, as a sorted tuple of non-negative ints.
+
+    Raises:
+        TypeError: ``axis`` holds something other than integers.
+        InvalidArgumentError: an axis is out of range or given twice.
+    """
+    if axis is None:
+        return tuple(range(rank))
+    if type(axis) is int and -rank <= axis < rank:
+        return (axis + rank if axis < 0 else axis,)
+    out = []
+    for a in integers(axis, "axis"):
+        if not -rank <= a < rank:
+            raise invalid(f"Invalid reduction dimension {a} for input with {rank} dimension(s): axis must lie in [{-rank}, {rank}).")
+        out.append(a + rank if a < 0 else a)
+    out.sort()
+    for a, b in zip(out, out[1:], strict=False):
+        if a == b:
+            raise invalid(f"Invalid reduction arguments: axes contains duplicate dimension: {a}. Each axis may be named once.")
+    return tuple(out)

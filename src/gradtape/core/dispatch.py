@@ -1,0 +1,172 @@
+"""The one dispatch: every operation, eager or not, goes through here.
+
+``run(p, xs, attrs)`` calls the row's kernel on the arrays, makes the output tensor and tells the recording tapes. ``bind1`` and ``bind2``
+make the same thing for one row of one or two inputs without attributes, which is most of what programs do; operators and public functions
+are what they return. Nothing is checked beforehand that NumPy checks anyway: when a kernel fails, ``_recover`` asks the row's shape rule
+for the user's error. Inputs that are no plain tensors (batched, traced) interpret the operation themselves, by ``_interpret``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..ground.dtypes import DType, kinds_text, of_numpy, string
+from ..ground.errors import InvalidArgumentError, OpError, invalid, user_line
+from ..ground.primitive import Aval, Primitive
+from .buffers import BIG, run_ufunc
+from .state import state
+from .tensor import Tensor, convert
+
+_new = Tensor.__new__
+_ndarray = np.ndarray
+
+# NumPy warns of overflow, x/0 and NaN, TensorFlow does not. np.errstate costs more than a scalar operation, so the warnings
+# are silenced where they arise; where a user's filter turns them into errors, `_recover` runs the kernel again in silence.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"gradtape\.(core|primitives)\b")
+
+
+def bind2(p: Primitive, slow: Callable) -> Callable:
+    """``f(x, y)`` that applies ``p`` to two plain tensors of one dtype, and leaves everything else to ``slow(x, y)``."""
+    kernel, accepts, ufunc, out_dtype = p.kernel, p.accepts, p.ufunc, p.out
+
+    def f(x: Any, y: Any, name: str | None = None) -> Any:
+        if type(x) is not Tensor or type(y) is not Tensor or x._d is not y._d:
+            return slow(x, y)
+        d = x._d
+        if not d.kind & accepts:
+            raise _bad_dtype(p, d)
+        a = x._a
+        b = y._a
+        try:
+            if (type(a) is _ndarray or type(b) is _ndarray) and ufunc is not None and (a.nbytes >= BIG or b.nbytes >= BIG):
+                a = run_ufunc(p, (a, b))
+            else:
+                a = kernel(a, b)
+        except Exception as error:
+            a = _recover(p, (x, y), {}, error)
+        out = _new(Tensor)
+        out._a = a
+        out._d = d if out_dtype is None else of_numpy[a.dtype] if out_dtype == "kernel" else out_dtype  # type: ignore[assignment]
+        out._k = 0
+        tapes = state.tapes
+        if tapes:
+            for tape in tapes:
+                tape._record(p, (x, y), out, None)
+        return out
+
+    return f
+
+
+def bind1(p: Primitive, slow: Callable) -> Callable:
+    """``f(x)`` that applies ``p`` to a plain tensor, and leaves everything else to ``slow(x)``."""
+    kernel, accepts, ufunc, out_dtype = p.kernel, p.accepts, p.ufunc, p.out
+
+    def f(x: Any, name: str | None = None) -> Any:
+        if type(x) is not Tensor:
+            return slow(x)
+        d = x._d
+        if not d.kind & accepts:
+            raise _bad_dtype(p, d)
+        a = x._a
+        try:
+            a = run_ufunc(p, (a,)) if ufunc is not None and type(a) is _ndarray and a.nbytes >= BIG else kernel(a)
+        except Exception as error:
+            a = _recover(p, (x,), {}, error)
+        out = _new(Tensor)
+        out._a = a
+        out._d = d if out_dtype is None else of_numpy[a.dtype] if out_dtype == "kernel" else out_dtype  # type: ignore[assignment]
+        out._k = 0
+        tapes = state.tapes
+        if tapes:
+            for tape in tapes:
+                tape._record(p, (x,), out, None)
+        return out
+
+    return f
+
+
+def evaluate(p: Primitive, x: Tensor, y: Tensor) -> Any:
+    """The array of ``p`` on two tensors; no tape hears of it."""
+    try:
+        return p.kernel(x._a, y._a)
+    except Exception as error:
+        return _recover(p, (x, y), {}, error)
+
+
+def run(p: Primitive, xs: tuple, attrs: dict[str, Any]) -> Any:
+    """Apply ``p`` to plain tensors ``xs``, any number of them, with attributes."""
+    d = xs[p.like]._d
+    if not d.kind & p.accepts:
+        raise _bad_dtype(p, d)
+    try:
+        r = p.kernel(*[x._a for x in xs], **attrs)
+    except Exception as error:
+        r = _recover(p, xs, attrs, error)
+    if p.multi:
+        out: Any = tuple([Tensor(a, of_numpy[a.dtype] if type(a) is not bytes else string) for a in r])
+    else:
+        o = p.out
+        out = Tensor(r, d if o is None else of_numpy[r.dtype] if o == "kernel" else o)  # type: ignore[arg-type]
+    tapes = state.tapes
+    if tapes:
+        for tape in tapes:
+            tape._record(p, xs, out, attrs)
+    return out
+
+
+def _bad_dtype(p: Primitive, d: DType) -> InvalidArgumentError:
+    return invalid(f"{p.name} does not take {d.name} tensors: it is defined for {kinds_text(p.accepts)}.")
+
+
+def apply(p: Primitive, *xs: Any, **attrs: Any) -> Any:
+    """Apply ``p`` to tensors of any sort; values that are no tensors take the dtype of the first that is one."""
+    if not attrs:
+        f = p.bound
+        if f is not None:
+            return f(*xs)
+        if not p.multi and not p.like and 1 <= len(xs) <= 2 and not p.variadic:
+            p.bound = (bind1 if len(xs) == 1 else bind2)(p, lambda *ys: _apply_general(p, ys, {}))
+    for x in xs:
+        if type(x) is not Tensor:
+            return _apply_general(p, xs, attrs)
+    return run(p, xs, attrs)
+
+
+def _apply_general(p: Primitive, xs: tuple, attrs: dict[str, Any]) -> Any:
+    hint = next((x._d for x in xs if isinstance(x, Tensor)), None)
+    xs = tuple(x if isinstance(x, Tensor) else convert(x, None, hint) for x in xs)
+    top = max(xs, key=lambda x: x._special)
+    return top._interpret(p, xs, attrs) if top._special else run(p, xs, attrs)
+
+
+Primitive.__call__ = apply  # type: ignore[method-assign,assignment]
+
+
+def aval(x: Tensor) -> Aval:
+    """The abstract value of a tensor."""
+    return Aval(x._shape, x._d)
+
+
+def _recover(p: Primitive, xs: tuple, attrs: dict[str, Any], error: Exception) -> Any:
+    """After a kernel failed: run it again without warnings, or raise the error that tells the user what is wrong."""
+    if isinstance(error, Warning):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return p.kernel(*[x._a for x in xs], **attrs)
+    if isinstance(error, OpError | MemoryError):
+        raise error
+    try:
+        p.shape(*[aval(x) for x in xs], **attrs)
+    except OpError as clear:
+        raise clear from None
+    given = ", ".join(f"{x._d.name}{list(x._shape)}" for x in xs)
+    raise InvalidArgumentError(f"{p.name} failed on {given}: {error}{user_line()}") from error
+
+
+def result_dtype(p: Primitive, avals: tuple[Aval, ...]) -> DType:
+    """The output dtype of a row whose output dtype is no function of its attributes."""
+    return p.out if isinstance(p.out, DType) else avals[p.like].dtype

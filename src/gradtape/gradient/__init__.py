@@ -1,0 +1,1 @@
+"""Reverse-mode differentiation: the tape, its one driver, Jacobians, custom gradients."""

@@ -1,0 +1,105 @@
+"""The one gradient driver: records in, cotangents out. Iterative, linear in the number of records."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..ground.primitive import Primitive
+from ..primitives import elementwise as ew
+from ..primitives.indexing import IndexedSlices
+from ..primitives.reduction import sum_to
+
+
+class Record(NamedTuple):
+    """One operation as a tape keeps it (as a plain tuple, in this order). ``ins`` and ``out`` hold only the residuals."""
+
+    p: Primitive
+    vjps: tuple
+    in_keys: tuple[int, ...]
+    ins: tuple | None
+    shapes: tuple[tuple, ...] | None  # None where a broadcasting row met equal shapes
+    out: Any
+    out_key: Any  # an int; a tuple of ints for a row with several outputs
+    attrs: dict[str, Any] | None
+
+
+def accumulate(a: Any, b: Any) -> Any:
+    """The sum of two cotangents; sparse ones stay sparse while both are."""
+    if type(a) is IndexedSlices or type(b) is IndexedSlices:
+        if type(a) is type(b):
+            return a._merge(b)
+        a, b = (x.to_dense() if type(x) is IndexedSlices else x for x in (a, b))
+    return ew.add(a, b)
+
+
+def reachable(records: list, keys: set[int]) -> set[int]:
+    """The keys of all values that depend on ``keys``."""
+    reach = set(keys)
+    for r in records:
+        if not reach.isdisjoint(r[2]):
+            k = r[6]
+            if type(k) is int:
+                reach.add(k)
+            else:
+                reach.update(k)
+    return reach
+
+
+def backward(records: list, cotangents: dict[int, Any], keep: set[int], reach: set[int] | None, free: bool) -> dict[int, Any]:
+    """Carry ``cotangents`` (by key) from the outputs back through ``records``.
+
+    Args:
+        records: what a tape recorded, oldest first.
+        cotangents: the cotangent of each target; changed in place and returned.
+        keep: keys whose cotangents are wanted at the end; others are dropped once used.
+        reach: where given, cotangents flow only to these keys.
+        free: take the records off the list as they are used, so that residuals go as early as they can.
+    """
+    pending = cotangents
+    pop = records.pop
+    i = len(records)
+    while i:
+        i -= 1
+        p, vjps, in_keys, ins, shapes, out, out_key, attrs = pop() if free else records[i]
+        if p.multi:
+            g = tuple([_dense(pending.get(k) if k in keep else pending.pop(k, None)) for k in out_key])
+            if g.count(None) == len(g):
+                continue
+            conjugate = p.holomorphic and any([c is not None and c._d.is_complex for c in g])
+        else:
+            if out_key not in pending:
+                continue
+            g = _dense(pending[out_key]) if out_key in keep else pending.pop(out_key)
+            conjugate = g._d.is_complex and p.holomorphic
+        if conjugate:
+            g = _conj(g)
+        for n, vjp in vjps:
+            k = in_keys[n]
+            if reach is not None and k not in reach:
+                continue
+            try:
+                d = vjp(g, ins, shapes, out, attrs)
+            except LookupError as e:
+                if e.args == ("not implemented",):
+                    raise LookupError(f"gradient registry has no entry for: {p.tf} (the derivative of {p.name!r} is not implemented)") from None
+                raise
+            if d is None:
+                continue
+            if conjugate:
+                d = ew.conj(d)
+            if p.sparse and k not in keep:
+                d = _dense(d)
+            if shapes is not None and p.broadcasts and d._a.shape != shapes[n]:
+                d = sum_to(d, shapes[n])
+            if k in pending:
+                d = accumulate(pending[k], d)
+            pending[k] = d
+    return pending
+
+
+def _dense(g: Any) -> Any:
+    return g.to_dense() if type(g) is IndexedSlices else g
+
+
+def _conj(g: Any) -> Any:
+    return tuple([None if c is None else ew.conj(c) for c in g]) if type(g) is tuple else ew.conj(g)

@@ -1,0 +1,207 @@
+"""The row class of the table: all that gradtape knows of one operation, on adjacent lines.
+
+A row states, in this order: its name and inputs, the shape/dtype rule, the NumPy kernel, the gradient, the rule for a batch
+dimension, and where tests may sample it. Arrays are positional; metadata ("attributes") is keyword-only and static.
+
+**Gradient rules** are one function for each input. Each maps the cotangent ``g`` of the output to the cotangent of that
+input and is linear in ``g``; it says by the *names of its parameters* what else it needs, and only that is kept until the
+backward pass::
+
+    mul  = elementwise("multiply", "x y", ..., grad=(lambda g, y: g * y, lambda g, x: g * x))
+    tanh = elementwise("tanh", "x", ...,       grad=(lambda g, out: g * (1 - out * out),))
+
+The names that a rule may ask for:
+
+    g                the cotangent (always first); for a row with several outputs a tuple, None where nothing flows
+    x, y, ...        an input, by the name the row gives it; ``xs``: all of them
+    x_shape, ...     its shape, which costs no memory; ``shapes``: all of them
+    out              the output (or the tuple of outputs)
+    i                which input this rule is being used for (for rows that take any number of inputs)
+    anything else    the attribute of that name
+
+In place of a function: ``None`` means the input has no derivative (integers, comparisons, rounding: the answer is None, the
+same as for an unconnected one); ``not_implemented`` means it has one that nobody has written (a LookupError). A derivative
+that is zero everywhere is a rule that returns zeros.
+
+Rules are written with other primitives and operators, so they run eagerly, under an outer tape, batched or traced alike.
+**Complex numbers** are handled by the driver: for a complex cotangent it calls ``conj(rule(conj(g)))``, which for a
+holomorphic f is g·conj(f'), TensorFlow's convention. Rules of functions that are not holomorphic set ``holomorphic=False``
+and get g as it is. **Un-broadcasting** is done by the driver too, for rows with ``broadcasts=True``.
+
+For an elementwise row the same function serves forward mode: with a tangent in place of ``g`` it is the JVP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .dtypes import ANY, DType
+
+TABLE: dict[str, Primitive] = {}
+
+
+class Aval:
+    """An abstract value: the shape and dtype that shape rules read and return. Unknown dimensions are None."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: tuple[Any, ...], dtype: DType) -> None:
+        self.shape = shape
+        self.dtype = dtype
+
+    @property
+    def ndim(self) -> int:
+        """The rank."""
+        return len(self.shape)
+
+    def __repr__(self) -> str:
+        return f"{self.dtype.name}{list(self.shape)}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Aval) and self.shape == other.shape and self.dtype is other.dtype
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.dtype))
+
+
+class Plan(NamedTuple):
+    """What recording one operation keeps, and how its backward step runs, for one set of tracked inputs."""
+
+    vjps: tuple[tuple[int, Callable], ...]  # (input number, adapter(g, ins, shapes, out, attrs))
+    save_all: bool  # all inputs are residuals
+    save: tuple[bool, ...] | None  # otherwise: which are; None: none
+    save_out: bool  # so is the output
+
+
+def not_implemented(g: Any) -> Any:
+    """The gradient rule of a derivative that exists but that nobody has written."""
+    raise LookupError("not implemented")
+
+
+class Primitive:
+    """One row of the table. Calling it applies the operation to tensors.
+
+    Args:
+        name: the key in the table.
+        inputs: the inputs' names, ``"x y"``; ``"*xs"`` for any number of them.
+        kernel: NumPy on arrays: ``kernel(*arrays, **attrs)``.
+        shape: ``shape(*avals, **attrs) -> Aval`` (or a list of them); raises the user's error.
+        grad: a tuple of rules, one for each input (``"*xs"``: a single rule), as the module says; None: not differentiable.
+        accepts: the kinds of dtype that the ``like``-th input may have.
+        like: the input whose dtype the output has (and that ``accepts`` is about).
+        out: the output's dtype where it does not depend on the inputs; ``"kernel"``: whatever the kernel returns.
+        broadcasts: inputs broadcast together, so cotangents must be summed back.
+        multi: the kernel returns a tuple, and so does the row.
+        holomorphic: False where the rule handles complex cotangents itself.
+        linear: the row is linear in its differentiable inputs taken together, so it is its own JVP.
+        elementwise: each element of the output depends on the same element of each input alone.
+        sparse: cotangents may be IndexedSlices.
+        batch: ``batch(p, xs, batched, attrs)``: the row over a leading batch dimension of the inputs flagged in ``batched``;
+            None: a loop over the batch.
+        ufunc: the NumPy ufunc that the kernel equals, where large arrays may be written into reused buffers.
+        domain: for elementwise rows, an interval for each input from which tests sample; where the row is not smooth at a point, tests
+            pass over it by ``avoid``.
+        cases: for other rows, ``cases(rng) -> [(arrays, attrs), ...]``.
+        avoid: points near which tests take no sample.
+        tol: the relative tolerance of the gradient tests in float64 where it has to be wider than the default.
+        reference: a NumPy/SciPy function of the arrays and attributes that the value tests compare with, where it is not the kernel's own.
+        doc: one line for the public docstring.
+        tf: the name TensorFlow gives the operation in its messages.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: str,
+        kernel: Callable,
+        *,
+        shape: Callable,
+        grad: tuple[Callable | None, ...] | Callable | None = None,
+        accepts: int = ANY,
+        like: int = 0,
+        out: DType | str | None = None,
+        broadcasts: bool = False,
+        multi: bool = False,
+        holomorphic: bool = True,
+        linear: bool = False,
+        elementwise: bool = False,
+        sparse: bool = False,
+        batch: Callable | None = None,
+        ufunc: Any = None,
+        domain: Sequence[tuple[float, float]] | None = None,
+        cases: Callable | None = None,
+        avoid: Sequence[float] = (),
+        tol: float = 1e-6,
+        reference: Callable | None = None,
+        doc: str = "",
+        tf: str = "",
+    ) -> None:
+        if name in TABLE:
+            raise ValueError(f"two rows are named {name!r}")
+        self.name, self.kernel, self.shape, self.accepts, self.like, self.out = name, kernel, shape, accepts, like, out
+        self.variadic = inputs.startswith("*")
+        self.inputs = tuple(inputs.lstrip("*").split())
+        self.grad = grad
+        self.broadcasts, self.multi, self.holomorphic, self.linear = broadcasts, multi, holomorphic, linear
+        self.elementwise, self.batch, self.ufunc, self.sparse = elementwise, batch, ufunc, sparse
+        self.domain, self.cases, self.avoid, self.tol, self.reference = domain, cases, tuple(avoid), tol, reference
+        self.doc, self.tf = doc, tf or "".join(w.capitalize() for w in name.split("_"))
+        self.plans: dict[Any, Plan | None] = {}
+        self.bound: Callable | None = None  # the dispatch, bound to this row on its first call without attributes
+        TABLE[name] = self
+
+    def rule(self, i: int) -> Callable | None:
+        """The gradient rule of input ``i``."""
+        if self.grad is None or callable(self.grad):
+            return self.grad
+        return self.grad[i]
+
+    def plan(self, mask: int) -> Plan | None:
+        """The plan for the tracked inputs in ``mask`` (bit i: input i); None when no derivative flows to any."""
+        save, save_xs, save_out, vjps = [False] * len(self.inputs), False, False, []
+        for i in range(mask.bit_length()):
+            rule = self.rule(i) if mask >> i & 1 else None
+            if rule is None:
+                continue
+            exprs = []
+            for name in rule.__code__.co_varnames[: rule.__code__.co_argcount]:
+                if name in self.inputs:
+                    save_xs |= self.variadic
+                    save[self.inputs.index(name)] = True
+                save_out |= name == "out"
+                exprs.append(self._expression(name))
+            vjps.append((i, _adapter(", ".join(exprs))(rule, i)))
+        save_all = save_xs or (all(save) and not self.variadic)
+        plan = Plan(tuple(vjps), save_all, tuple(save) if any(save) else None, save_out) if vjps else None
+        self.plans[mask] = plan
+        return plan
+
+    def _expression(self, name: str) -> str:
+        if name in ("g", "out", "shapes", "i"):
+            return name
+        if name in self.inputs:
+            return "ins" if self.variadic else f"ins[{self.inputs.index(name)}]"
+        if name.endswith("_shape") and name[:-6] in self.inputs:
+            return f"shapes[{self.inputs.index(name[:-6])}]"
+        return f"attrs[{name!r}]"
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *xs: Any, **attrs: Any) -> Any: ...  # the dispatch, which the core puts here
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __reduce__(self) -> tuple:
+        return TABLE.__getitem__, (self.name,)
+
+
+_ADAPTERS: dict[str, Callable] = {}
+
+
+def _adapter(args: str) -> Callable:
+    """A function that picks a rule's arguments out of a record; one is compiled for each distinct list of parameters."""
+    if args not in _ADAPTERS:
+        _ADAPTERS[args] = eval(f"lambda rule, i: lambda g, ins, shapes, out, attrs: rule({args})")
+    return _ADAPTERS[args]

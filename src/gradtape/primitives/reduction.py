@@ -1,0 +1,246 @@
+"""Reductions along axes, and running sums and products.
+
+Attributes: ``axis`` is a sorted tuple of non-negative ints, ``keepdims`` a bool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..ground.dtypes import BOOL, FLOAT, NUMERIC, REAL, int64
+from ..ground.errors import invalid
+from ..ground.primitive import Aval, Primitive
+from ..ground.shapes import check_axes, check_axis, dims_text
+from . import elementwise as ew
+from . import structure as st
+
+Axes = tuple[int, ...]
+
+
+def _shape(x: Aval, *, axis: Axes, keepdims: bool) -> Aval:
+    axes = check_axes(axis, x.ndim)
+    dims = tuple(1 if i in axes else d for i, d in enumerate(x.shape) if keepdims or i not in axes)
+    return Aval(dims, x.dtype)
+
+
+def _batch(p: Primitive, xs: tuple, batched: tuple, attrs: dict) -> Any:
+    return p(xs[0], **{**attrs, "axis": tuple(a + 1 for a in attrs["axis"])})
+
+
+def _cases(lo: float = -3, hi: float = 3) -> Callable:
+    def cases(rng: Any) -> list:
+        u = lambda *s: rng.uniform(lo, hi, s)  # noqa: E731
+        return [((u(2, 3),), {"axis": a, "keepdims": k}) for a in ((), (0,), (1,), (0, 1)) for k in (False, True)] + [
+            ((u(),), {"axis": (), "keepdims": False}), ((u(2, 3, 2),), {"axis": (0, 2), "keepdims": False})]  # fmt: skip
+
+    return cases
+
+
+def reduction(name: str, kernel: Callable, grad: Callable | None, accepts: int, **row: Any) -> Primitive:
+    """A row that reduces along ``axis``."""
+    row.setdefault("cases", _cases())
+    return Primitive(name, "x", kernel, shape=row.pop("shape", _shape), grad=(grad,), accepts=accepts, batch=_batch, **row)
+
+
+def _reducer(ufunc: np.ufunc) -> Callable:
+    """``ufunc.reduce`` in the array's own dtype; half precisions accumulate in float32."""
+    reduce = ufunc.reduce
+
+    def kernel(x: Any, *, axis: Axes, keepdims: bool) -> Any:
+        if type(x) is not np.ndarray:
+            if axis:
+                raise ValueError("axis out of range")
+            return x
+        t = x.dtype
+        if t.itemsize == 2 and t.kind in "fV":
+            r = reduce(x.astype(np.float32), axis=axis, keepdims=keepdims).astype(t)
+        else:
+            r = reduce(x, axis=axis, dtype=t, keepdims=keepdims)
+        return r if type(r) is not np.ndarray or r.ndim else r[()]
+
+    return kernel
+
+
+def _extreme(ufunc: np.ufunc) -> Callable:
+    """``ufunc.reduce`` that gives the dtype's own end for an empty axis, as TensorFlow."""
+
+    def kernel(x: Any, *, axis: Axes, keepdims: bool) -> Any:
+        if type(x) is not np.ndarray:
+            if axis:
+                raise ValueError("axis out of range")
+            return x
+        if x.size == 0:
+            big = ufunc is np.maximum
+            empty = (-np.inf if big else np.inf) if x.dtype.kind in "fV" else getattr(np.iinfo(x.dtype), "min" if big else "max")
+            return ufunc.reduce(x, axis=axis, keepdims=keepdims, initial=x.dtype.type(empty))
+        return ufunc.reduce(x, axis=axis, keepdims=keepdims)
+
+    return kernel
+
+
+sum = reduction("sum", _reducer(np.add), lambda g, x_shape, axis, keepdims: st.spread(g, x_shape, axis, keepdims), NUMERIC, linear=True,
+                doc="The sum along axes.")  # fmt: skip
+
+
+def _count(shape: tuple, axis: Axes) -> int:
+    n = 1
+    for a in axis:
+        n *= shape[a]
+    return n
+
+
+_sum_kernel = _reducer(np.add)
+
+
+def _mean(x: Any, *, axis: Axes, keepdims: bool) -> Any:
+    n = _count(x.shape, axis)
+    if x.dtype.kind in "iu":
+        return np.floor_divide(_sum_kernel(x, axis=axis, keepdims=keepdims), x.dtype.type(n or 1))
+    if x.dtype.itemsize == 2:
+        return _mean(x.astype(np.float32), axis=axis, keepdims=keepdims).astype(x.dtype)
+    return _sum_kernel(x, axis=axis, keepdims=keepdims) / x.real.dtype.type(n)
+
+
+mean = reduction("mean", _mean, lambda g, x_shape, axis, keepdims: st.spread(g * (1.0 / (_count(x_shape, axis) or 1)), x_shape, axis, keepdims),
+                 NUMERIC, linear=True, doc="The mean along axes.")  # fmt: skip
+
+
+def _prod_grad(g: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
+    """g times the product of all the others, by running products from both sides: right where elements are zero too."""
+    shape = x._shape
+    kept = tuple(i for i in range(len(shape)) if i not in axis)
+    perm = kept + axis
+    moved = st.transpose(x, perm=perm)
+    rows = tuple(shape[i] for i in kept)
+    flat = st.reshape(moved, shape=(*rows, _count(shape, axis)))
+    last = len(rows)
+    left = cumprod(flat, axis=last, exclusive=True, reverse=False)
+    right = cumprod(flat, axis=last, exclusive=True, reverse=True)
+    others = st.transpose(st.reshape(left * right, shape=moved._shape), perm=st._inverse(perm))
+    return others * st.restore_axes(g, shape, axis, keepdims)
+
+
+prod = reduction("prod", _reducer(np.multiply), _prod_grad, NUMERIC, doc="The product along axes.")
+
+
+def _tie_grad(g: Any, x: Any, out: Any, axis: Axes, keepdims: bool) -> Any:
+    """Shared evenly among the elements that attain the extreme value."""
+    s = x._shape
+    ties = st.cast(ew.equal(x, st.restore_axes(out, s, axis, keepdims)), x._d)
+    return ties * (st.restore_axes(g, s, axis, keepdims) / sum(ties, axis=axis, keepdims=True))
+
+
+max = reduction("max", _extreme(np.maximum), _tie_grad, REAL, doc="The largest element along axes; ties share the gradient evenly.")
+min = reduction("min", _extreme(np.minimum), _tie_grad, REAL, doc="The smallest element along axes; ties share the gradient evenly.")
+
+
+def _logsumexp(x: Any, *, axis: Axes, keepdims: bool) -> Any:
+    if x.dtype.itemsize == 2:
+        return _logsumexp(x.astype(np.float32), axis=axis, keepdims=keepdims).astype(x.dtype)
+    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, x.dtype.type(0)).astype(x.dtype)
+    out = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return (out if keepdims else np.squeeze(out, axis))[()]
+
+
+logsumexp = reduction("logsumexp", _logsumexp,
+                      lambda g, x, out, axis, keepdims: ew.exp(x - _finite(st.restore_axes(out, x._shape, axis, keepdims))) * st.restore_axes(g, x._shape, axis, keepdims),
+                      FLOAT, doc="log(sum(exp(x))) along axes, without overflow.")  # fmt: skip
+
+
+def _finite(x: Any) -> Any:
+    return ew.select(ew.is_finite(x), x, st.zeros_like(x))
+
+
+any = reduction("any", lambda x, *, axis, keepdims: np.logical_or.reduce(x, axis=axis, keepdims=keepdims) if np.ndim(x) else x, None, BOOL, doc="Whether any element is true along axes.")
+all = reduction("all", lambda x, *, axis, keepdims: np.logical_and.reduce(x, axis=axis, keepdims=keepdims) if np.ndim(x) else x, None, BOOL, doc="Whether all elements are true along axes.")
+
+
+def _arg_shape(x: Aval, *, axis: int) -> Aval:
+    a = check_axis(axis, x.ndim)
+    if x.shape[a] == 0:
+        raise invalid(f"Reduction axis {a} is empty in shape {dims_text(x.shape)}.")
+    return Aval(x.shape[:a] + x.shape[a + 1 :], int64)
+
+
+def _arg(name: str, f: Callable, doc: str) -> Primitive:
+    return Primitive(name, "x", lambda x, *, axis: f(x, axis).astype(np.int64), shape=_arg_shape, accepts=REAL | BOOL, out=int64,
+                     batch=lambda p, xs, batched, attrs: p(xs[0], axis=attrs["axis"] + 1),
+                     cases=lambda rng: [((rng.uniform(-3, 3, (2, 3)),), {"axis": a}) for a in (0, 1)], doc=doc)  # fmt: skip
+
+
+argmax = _arg("argmax", np.argmax, "The index of the largest element along an axis, the first at a tie. Not differentiable.")
+argmin = _arg("argmin", np.argmin, "The index of the smallest element along an axis, the first at a tie. Not differentiable.")
+
+# -- running sums and products ---------------------------------------------------------------------------------------------
+
+
+def _running(accumulate: Callable, start: float) -> Callable:
+    def kernel(x: Any, *, axis: int, exclusive: bool, reverse: bool) -> Any:
+        t = x.dtype
+        y = x.astype(np.float32) if t.itemsize == 2 and t.kind in "fV" else x
+        y = np.flip(y, axis) if reverse else y
+        r = accumulate(y, axis=axis, dtype=y.dtype)
+        if exclusive and r.size:
+            r = np.roll(r, 1, axis)
+            r[(slice(None),) * axis + (0,)] = start
+        return (np.flip(r, axis) if reverse else r).astype(t, copy=False)
+
+    return kernel
+
+
+def _running_cases(rng: Any) -> list:
+    u = lambda *s: rng.uniform(0.5, 2, s)  # noqa: E731
+    return [((u(2, 3),), {"axis": a, "exclusive": e, "reverse": r}) for a in (0, 1) for e in (False, True) for r in (False, True)]
+
+
+def _running_shape(x: Aval, *, axis: int, exclusive: bool, reverse: bool) -> Aval:
+    check_axis(axis, x.ndim)
+    return x
+
+
+cumsum = Primitive("cumsum", "x", _running(np.add.accumulate, 0), shape=_running_shape, accepts=NUMERIC, linear=True, cases=_running_cases, batch=st._shift_axis,
+                   grad=(lambda g, axis, exclusive, reverse: cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),),
+                   doc="The running sum along an axis.")  # fmt: skip
+
+
+def _cumprod_grad(g: Any, x: Any, out: Any, axis: int, exclusive: bool, reverse: bool) -> Any:
+    return ew.divide_no_nan(cumsum(out * g, axis=axis, exclusive=exclusive, reverse=not reverse), x)
+
+
+cumprod = Primitive("cumprod", "x", _running(np.multiply.accumulate, 1), shape=_running_shape, accepts=NUMERIC, cases=_running_cases, batch=st._shift_axis,
+                    grad=(_cumprod_grad,), doc="The running product along an axis.")  # fmt: skip
+
+
+def _cumulative_logsumexp_grad(g: Any, x: Any, out: Any, axis: int, exclusive: bool, reverse: bool) -> Any:
+    """The sum over later j of g_j exp(x_i - out_j), of the positive and of the negative g_j apart so that it can be done in logarithms."""
+
+    def part(c: Any) -> Any:
+        some = ew.greater(c, st.zeros_like(c))
+        least = st.full_like(c, value=-np.inf)
+        logs = ew.select(some, ew.log(ew.select(some, c, st.ones_like(c))) - _finite(out), least)
+        return ew.exp(cumulative_logsumexp(logs, axis=axis, exclusive=exclusive, reverse=not reverse) + x)
+
+    return part(g) - part(-g)
+
+
+cumulative_logsumexp = Primitive("cumulative_logsumexp", "x", _running(np.logaddexp.accumulate, -np.inf), shape=_running_shape, accepts=FLOAT, cases=_running_cases,
+                                 batch=st._shift_axis, grad=(_cumulative_logsumexp_grad,), doc="The logarithm of the running sum of exp(x) along an axis, without overflow.")  # fmt: skip
+
+# -- compositions -------------------------------------------------------------------------------------------------------------
+
+
+def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
+    """``g`` summed down to ``shape``: the adjoint of broadcasting. The one place where gradients are un-broadcast."""
+    have = g._shape
+    if have == shape:
+        return g
+    lead = len(have) - len(shape)
+    axis = tuple(i for i in range(len(have)) if i < lead or (shape[i - lead] == 1 and have[i] != 1))
+    out = sum(g, axis=axis, keepdims=False) if axis else g
+    return out if out._shape == shape else st.reshape(out, shape=shape)
+
+

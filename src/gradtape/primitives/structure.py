@@ -1,0 +1,368 @@
+"""Structural primitives: shape changes, joining and parting, padding, order, casts, constants made from a tensor's form."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..ground.dtypes import ANY, BOOL, NUMERIC, DType
+from ..ground.errors import invalid
+from ..ground.primitive import Aval, Primitive
+from ..ground.shapes import TensorShape, check_axes, check_axis, dims_text
+Shape = tuple[int, ...]
+
+
+def _some(rng: Any, *shape: int) -> np.ndarray:
+    return rng.uniform(-3, 3, shape)
+
+
+def _array(x: Any) -> Any:
+    """``x`` as NumPy takes it: a string as an array of one object, for NumPy's own strings lose zero bytes at the end."""
+    if type(x) is not bytes:
+        return x
+    a = np.empty((), object)
+    a[()] = x
+    return a
+
+
+# -- one tensor, same elements -------------------------------------------------------------------------------------------
+
+
+def _reshape_shape(x: Aval, *, shape: Shape) -> Aval:
+    if None not in x.shape and None not in shape and math.prod(x.shape) != math.prod(shape):
+        raise invalid(f"Input to reshape is a tensor with {math.prod(x.shape)} values (shape {dims_text(x.shape)}), but the requested shape {dims_text(shape)} has {math.prod(shape)}.")
+    return Aval(shape, x.dtype)
+
+
+reshape = Primitive(
+    "reshape", "x", lambda x, *, shape: np.reshape(_array(x), shape) if shape else np.reshape(x, shape)[()],
+    shape=_reshape_shape, grad=(lambda g, x_shape: reshape(g, shape=x_shape),), linear=True,
+    batch=lambda p, xs, batched, attrs: p(xs[0], shape=xs[0]._shape[:1] + attrs["shape"]),
+    cases=lambda rng: [((_some(rng, 2, 3),), {"shape": (3, 2)}), ((_some(rng, 1),), {"shape": ()}), ((_some(rng),), {"shape": (1, 1)}), ((_some(rng, 0, 2),), {"shape": (2, 0)})],
+    doc="The same elements in row-major order under another shape.",
+)  # fmt: skip
+
+
+def _transpose_shape(x: Aval, *, perm: Shape) -> Aval:
+    if sorted(perm) != list(range(x.ndim)):
+        raise invalid(f"perm {list(perm)} is no permutation of the {x.ndim} dimensions of a tensor of shape {dims_text(x.shape)}.")
+    return Aval(tuple(x.shape[p] for p in perm), x.dtype)
+
+
+def _inverse(perm: Shape) -> Shape:
+    out = [0] * len(perm)
+    for i, p in enumerate(perm):
+        out[p] = i
+    return tuple(out)
+
+
+transpose = Primitive(
+    "transpose", "x", lambda x, *, perm: np.transpose(x, perm) if perm else _require_scalar(x),
+    shape=_transpose_shape, grad=(lambda g, perm: transpose(g, perm=_inverse(perm)),), linear=True,
+    batch=lambda p, xs, batched, attrs: p(xs[0], perm=(0, *(q + 1 for q in attrs["perm"]))),
+    cases=lambda rng: [((_some(rng, 2, 3),), {"perm": (1, 0)}), ((_some(rng, 2, 3, 4),), {"perm": (2, 0, 1)}), ((_some(rng),), {"perm": ()})],
+    doc="The dimensions in another order.",
+)  # fmt: skip
+
+
+def _require_scalar(x: Any) -> Any:
+    if np.ndim(x):
+        raise ValueError("axes don't match array")
+    return x
+
+
+def _broadcast_to_shape(x: Aval, *, shape: Shape) -> Aval:
+    pad = len(shape) - x.ndim
+    if pad < 0 or any(d not in (1, t, None) for d, t in zip(x.shape, shape[pad:], strict=True)):
+        raise invalid(f"A tensor of shape {dims_text(x.shape)} does not broadcast to {dims_text(shape)}.")
+    return Aval(shape, x.dtype)
+
+
+def _batch_broadcast_to(p: Primitive, xs: tuple, batched: tuple, attrs: dict) -> Any:
+    (x,), shape = xs, attrs["shape"]
+    n, *dims = x._shape
+    return p(reshape(x, shape=(n,) + (1,) * (len(shape) - len(dims)) + tuple(dims)), shape=(n, *shape))
+
+
+broadcast_to = Primitive(
+    "broadcast_to", "x", lambda x, *, shape: np.broadcast_to(_array(x), shape) if shape else _require_scalar(x),
+    shape=_broadcast_to_shape, grad=(lambda g, x_shape: reduction.sum_to(g, x_shape),), linear=True, batch=_batch_broadcast_to,
+    cases=lambda rng: [((_some(rng, 3),), {"shape": (2, 3)}), ((_some(rng),), {"shape": (2,)}), ((_some(rng, 2, 1),), {"shape": (4, 2, 3)})],
+    doc="The tensor repeated along new and length-1 dimensions to fill a shape.",
+)  # fmt: skip
+
+reverse = Primitive(
+    "reverse", "x", lambda x, *, axis: np.flip(x, axis) if axis else x, shape=lambda x, *, axis: (check_axes(axis, x.ndim), x)[1],
+    grad=(lambda g, axis: reverse(g, axis=axis),), linear=True,
+    batch=lambda p, xs, batched, attrs: p(xs[0], axis=tuple(a + 1 for a in attrs["axis"])),
+    cases=lambda rng: [((_some(rng, 2, 3),), {"axis": (1,)}), ((_some(rng, 2, 3),), {"axis": (0, 1)})],
+    tf="ReverseV2", doc="The elements in opposite order along the given axes.",
+)  # fmt: skip
+
+roll = Primitive(
+    "roll", "x", lambda x, *, shift, axis: np.roll(x, shift, axis), shape=lambda x, *, shift, axis: ([check_axis(a, x.ndim) for a in axis], x)[1],
+    grad=(lambda g, shift, axis: roll(g, shift=tuple(-s for s in shift), axis=axis),), linear=True,
+    batch=lambda p, xs, batched, attrs: p(xs[0], shift=attrs["shift"], axis=tuple(a + 1 for a in attrs["axis"])),
+    cases=lambda rng: [((_some(rng, 5),), {"shift": (2,), "axis": (0,)}), ((_some(rng, 2, 3),), {"shift": (1, -1), "axis": (0, 1)})],
+    doc="The elements shifted along the given axes, those that fall off coming in at the other end.",
+)  # fmt: skip
+
+
+
+def _times(repeats: int | Shape, n: int) -> int:
+    return n * repeats if isinstance(repeats, int) else sum(repeats)
+
+
+def _repeat_shape(x: Aval, *, repeats: int | Shape, axis: int) -> Aval:
+    a = check_axis(axis, x.ndim)
+    if not isinstance(repeats, int) and len(repeats) != x.shape[a]:
+        raise invalid(f"repeats must be one number or {x.shape[a]}, one for each element of axis {a} of a tensor of shape {dims_text(x.shape)}, but there are {len(repeats)}.")
+    return Aval(x.shape[:a] + (_times(repeats, x.shape[a]),) + x.shape[a + 1 :], x.dtype)
+
+
+def _sum_repeats(g: Any, *, n: int, repeats: int | Shape, axis: int) -> Any:
+    if g.dtype.itemsize == 2 and g.dtype.kind in "fV":
+        return _sum_repeats(g.astype(np.float32), n=n, repeats=repeats, axis=axis).astype(g.dtype)
+    if isinstance(repeats, int):
+        return g.reshape(g.shape[:axis] + (n, repeats) + g.shape[axis + 1 :]).sum(axis + 1, dtype=g.dtype)
+    # reduceat sums from each start to the next; an element that is repeated no times has no start of its own
+    out = np.zeros(g.shape[:axis] + (n,) + g.shape[axis + 1 :], g.dtype)
+    counts = np.asarray(repeats)
+    some = counts > 0
+    if some.any():
+        out[(slice(None),) * axis + (some,)] = np.add.reduceat(g, (np.cumsum(counts) - counts)[some], axis, dtype=g.dtype)
+    return out
+
+
+repeat = Primitive(
+    "repeat", "x", lambda x, *, repeats, axis: np.repeat(x, repeats, axis), shape=_repeat_shape, linear=True, batch=lambda p, xs, batched, attrs: p(xs[0], **{**attrs, "axis": attrs["axis"] + 1}),
+    grad=(lambda g, x_shape, repeats, axis: sum_repeats(g, n=x_shape[axis], repeats=repeats, axis=axis),),
+    cases=lambda rng: [((_some(rng, 2, 3),), {"repeats": 2, "axis": 1}), ((_some(rng, 2, 3),), {"repeats": (2, 0, 3), "axis": 1}), ((_some(rng, 2),), {"repeats": (1, 2), "axis": 0})],
+    doc="Each slice along an axis repeated: all of them equally often, or each its own number of times.",
+)  # fmt: skip
+sum_repeats = Primitive(
+    "sum_repeats", "g", _sum_repeats, shape=lambda g, *, n, repeats, axis: Aval(g.shape[:axis] + (n,) + g.shape[axis + 1 :], g.dtype), linear=True,
+    grad=(lambda g, repeats, axis: repeat(g, repeats=repeats, axis=axis),), batch=lambda p, xs, batched, attrs: p(xs[0], **{**attrs, "axis": attrs["axis"] + 1}),
+    cases=lambda rng: [((_some(rng, 2, 6),), {"n": 3, "repeats": 2, "axis": 1}), ((_some(rng, 5, 2),), {"n": 3, "repeats": (2, 0, 3), "axis": 0})],
+    doc="The sums of the slices that ``repeat`` made from one: its adjoint.",
+)  # fmt: skip
+
+# -- several tensors -----------------------------------------------------------------------------------------------------
+
+
+def _all_batched(xs: tuple, batched: tuple) -> list:
+    """The inputs with the batch dimension added where it is missing."""
+    n = next(x._shape[0] for x, b in zip(xs, batched, strict=True) if b)
+    return [x if b else broadcast_to(x, shape=(n, *x._shape)) for x, b in zip(xs, batched, strict=True)]
+
+
+def _shift_axis(p: Primitive, xs: tuple, batched: tuple, attrs: dict) -> Any:
+    """The batch rule of rows whose attribute ``axis`` is one non-negative int."""
+    return p(*_all_batched(xs, batched), **{**attrs, "axis": attrs["axis"] + 1})
+
+
+def _concat_shape(*xs: Aval, axis: int) -> Aval:
+    first = xs[0]
+    for x in xs:
+        if x.ndim != first.ndim or x.ndim == 0:
+            raise invalid(f"concat needs tensors of one rank, at least 1: got shapes {', '.join(dims_text(x.shape) for x in xs)}.")
+    a = check_axis(axis, first.ndim)
+    for x in xs:
+        if x.dtype is not first.dtype:
+            raise invalid(f"concat needs tensors of one dtype: got {first.dtype.name} and {x.dtype.name}.")
+        if any(d != e and None not in (d, e) for i, (d, e) in enumerate(zip(x.shape, first.shape, strict=True)) if i != a):
+            raise invalid(f"Dimensions of inputs should match except on axis {a}: got shapes {', '.join(dims_text(x.shape) for x in xs)}.")
+    total = None if any(x.shape[a] is None for x in xs) else sum(x.shape[a] for x in xs)
+    return Aval(first.shape[:a] + (total,) + first.shape[a + 1 :], first.dtype)
+
+
+def _concat_grad(g: Any, i: int, shapes: tuple, axis: int) -> Any:
+    start = sum(s[axis] for s in shapes[:i])
+    return indexing.along(g, axis, start, start + shapes[i][axis])
+
+
+concat = Primitive(
+    "concat", "*xs", lambda *xs, axis: np.concatenate(xs, axis, casting="no"), shape=_concat_shape, grad=_concat_grad, linear=True, batch=_shift_axis,
+    cases=lambda rng: [((_some(rng, 2, 3), _some(rng, 1, 3)), {"axis": 0}), ((_some(rng, 2, 1), _some(rng, 2, 2), _some(rng, 2, 3)), {"axis": 1})],
+    tf="ConcatV2", doc="The tensors joined along an axis.",
+)  # fmt: skip
+
+
+def _stack_shape(*xs: Aval, axis: int) -> Aval:
+    shape, dtype = TensorShape(xs[0].shape), xs[0].dtype
+    for x in xs:
+        if not shape.is_compatible_with(x.shape) or x.dtype is not dtype:
+            raise invalid(f"stack needs tensors of one shape and dtype: got {', '.join(map(repr, xs))}.")
+        shape = shape.merge_with(x.shape)
+    a = check_axis(axis, xs[0].ndim + 1)
+    return Aval((*shape[:a], len(xs), *shape[a:]), dtype)
+
+
+stack = Primitive(
+    "stack", "*xs", lambda *xs, axis: np.stack([_array(x) for x in xs], axis, casting="no"), shape=_stack_shape, grad=lambda g, i, axis: indexing.take_one(g, axis, i), linear=True, batch=_shift_axis,
+    cases=lambda rng: [((_some(rng, 2, 3), _some(rng, 2, 3)), {"axis": 1}), ((_some(rng), _some(rng)), {"axis": 0})],
+    tf="Pack", doc="The tensors stacked along a new axis.",
+)  # fmt: skip
+
+
+def _unstack(x: Any, *, axis: int) -> tuple:
+    return tuple(np.moveaxis(x, axis, 0))
+
+
+def _unstack_shape(x: Aval, *, axis: int) -> list[Aval]:
+    a = check_axis(axis, x.ndim)
+    if x.shape[a] is None:
+        raise invalid(f"Cannot unstack along axis {a} of a tensor of shape {dims_text(x.shape)}: its length is unknown.")
+    return [Aval(x.shape[:a] + x.shape[a + 1 :], x.dtype)] * x.shape[a]
+
+
+def _unstack_grad(g: tuple, axis: int) -> Any:
+    like = next(c for c in g if c is not None)
+    return stack(*[zeros_like(like) if c is None else c for c in g], axis=axis)
+
+
+unstack = Primitive(
+    "unstack", "x", _unstack, shape=_unstack_shape, grad=(_unstack_grad,), multi=True, linear=True, batch=_shift_axis,
+    cases=lambda rng: [((_some(rng, 2, 3),), {"axis": 0}), ((_some(rng, 2, 3),), {"axis": 1}), ((_some(rng, 3),), {"axis": 0})],
+    tf="Unpack", doc="The slices of a tensor along an axis, as a list.",
+)  # fmt: skip
+
+
+def _split(x: Any, *, sizes: Shape, axis: int) -> tuple:
+    if sum(sizes) != x.shape[axis]:
+        raise ValueError("sizes do not add up")
+    return tuple(np.split(x, np.cumsum(sizes)[:-1], axis))
+
+
+def _split_shape(x: Aval, *, sizes: Shape, axis: int) -> list[Aval]:
+    a = check_axis(axis, x.ndim)
+    if x.shape[a] is not None and sum(sizes) != x.shape[a]:
+        raise invalid(f"The sizes {list(sizes)} add up to {sum(sizes)}, but axis {a} of the tensor of shape {dims_text(x.shape)} has {x.shape[a]}.")
+    return [Aval(x.shape[:a] + (s,) + x.shape[a + 1 :], x.dtype) for s in sizes]
+
+
+def _split_grad(g: tuple, x_shape: Shape, sizes: Shape, axis: int) -> Any:
+    like = next(c for c in g if c is not None)
+    parts = [zeros_of(like, shape=x_shape[:axis] + (n,) + x_shape[axis + 1 :]) if c is None else c for c, n in zip(g, sizes, strict=True)]
+    return concat(*parts, axis=axis)
+
+
+split = Primitive(
+    "split", "x", _split, shape=_split_shape, grad=(_split_grad,), multi=True, linear=True, batch=_shift_axis,
+    cases=lambda rng: [((_some(rng, 4, 3),), {"sizes": (1, 3), "axis": 0}), ((_some(rng, 2, 6),), {"sizes": (2, 2, 2), "axis": 1})],
+    tf="SplitV", doc="The tensor parted along an axis into pieces of the given sizes.",
+)  # fmt: skip
+
+
+def _pad_shape(x: Aval, *, paddings: tuple[tuple[int, int], ...], value: float) -> Aval:
+    if len(paddings) != x.ndim:
+        raise invalid(f"paddings must have one row for each of the {x.ndim} dimensions, but has {len(paddings)}.")
+    if any(p < 0 for pair in paddings for p in pair):
+        raise invalid(f"Paddings must be non-negative: got {[list(p) for p in paddings]}.")
+    return Aval(tuple(None if d is None else d + a + b for d, (a, b) in zip(x.shape, paddings, strict=True)), x.dtype)
+
+
+def _pad(x: Any, *, paddings: tuple[tuple[int, int], ...], value: Any) -> Any:
+    if len(paddings) != np.ndim(x):  # np.pad would use one row for all dimensions
+        raise ValueError("one row for each dimension")
+    if type(x) is not np.ndarray:
+        return x
+    return np.pad(x, paddings, constant_values=b"" if x.dtype.kind == "O" else value)
+
+
+def _pad_grad(g: Any, x_shape: Shape, paddings: tuple) -> Any:
+    return indexing.strided_slice(g, index=tuple(slice(a, a + d, 1) for d, (a, _) in zip(x_shape, paddings, strict=True)))
+
+
+pad = Primitive(
+    "pad", "x", _pad, shape=_pad_shape, grad=(_pad_grad,), linear=True,
+    batch=lambda p, xs, batched, attrs: p(xs[0], paddings=((0, 0), *attrs["paddings"]), value=attrs["value"]),
+    cases=lambda rng: [((_some(rng, 2, 3),), {"paddings": ((1, 0), (0, 2)), "value": 0.0}), ((_some(rng, 2),), {"paddings": ((0, 3),), "value": 0.0})],
+    tf="PadV2", doc="The tensor with a constant added before and after along each axis.",
+)  # fmt: skip
+
+# -- dtype and constants -------------------------------------------------------------------------------------------------
+
+
+def _cast(x: Any, *, dtype: DType, source: DType) -> Any:
+    if source.is_complex and not dtype.is_complex:
+        x = x.real
+    if dtype.kind == BOOL:
+        return np.not_equal(x, 0)
+    return x.astype(dtype.np)
+
+
+cast_p = Primitive(
+    "cast", "x", _cast, shape=lambda x, *, dtype, source: Aval(x.shape, dtype), accepts=NUMERIC | BOOL, out="kernel", holomorphic=False, linear=True,
+    grad=(lambda g, source: cast(g, source) if source.is_inexact else None,),
+    batch=lambda p, xs, batched, attrs: p(xs[0], **attrs),
+    cases=lambda rng: [], doc="The tensor with its elements converted to another dtype.",
+)  # fmt: skip
+
+
+def cast(x: Any, dtype: DType) -> Any:
+    """``x`` itself where it has the dtype already."""
+    return x if x._d is dtype else cast_p(x, dtype=dtype, source=x._d)
+
+
+def match(g: Any, x: Any) -> Any:
+    """``g`` in the dtype of ``x``."""
+    return cast(g, x._d)
+
+
+def _same(x: Aval, **attrs: Any) -> Aval:
+    return x
+
+
+def _pointwise(p: Primitive, xs: tuple, batched: tuple, attrs: dict) -> Any:
+    return p(xs[0], **attrs)
+
+
+identity = Primitive("identity", "x", lambda x: x, shape=_same, grad=(lambda g: g,), linear=True, elementwise=True, batch=_pointwise, domain=((-3, 3),),
+                     doc="The same tensor, as a new node.")  # fmt: skip
+stop_gradient = Primitive("stop_gradient", "x", lambda x: x, shape=_same, batch=_pointwise, elementwise=True, domain=((-3, 3),),
+                          doc="The same tensor, through which no gradient flows: it is None behind it.")  # fmt: skip
+
+
+def _like(value: int) -> Any:
+    def kernel(x: Any) -> Any:
+        if type(x) is np.ndarray:
+            if x.dtype.kind == "O":
+                return np.full(x.shape, b"", object)
+            return np.zeros(x.shape, x.dtype) if value == 0 else np.ones(x.shape, x.dtype)
+        return b"" if type(x) is bytes else x.dtype.type(value)
+
+    return kernel
+
+
+zeros_like = Primitive("zeros_like", "x", _like(0), shape=_same, accepts=ANY, elementwise=True, batch=_pointwise, domain=((-3, 3),), doc="Zeros of the same shape and dtype.")
+ones_like = Primitive("ones_like", "x", _like(1), shape=_same, accepts=NUMERIC | BOOL, elementwise=True, batch=_pointwise, domain=((-3, 3),), doc="Ones of the same shape and dtype.")
+full_like = Primitive("full_like", "x", lambda x, *, value: np.full_like(x, value)[()], shape=_same, accepts=NUMERIC | BOOL, batch=_pointwise,
+                      cases=lambda rng: [((_some(rng, 2, 3),), {"value": 2.5})], doc="A constant of the same shape and dtype.")  # fmt: skip
+zeros_of = Primitive("zeros_of", "x", lambda x, *, shape: np.zeros(shape, x.dtype)[()], shape=lambda x, *, shape: Aval(shape, x.dtype), accepts=NUMERIC | BOOL,
+                     batch=lambda p, xs, batched, attrs: p(xs[0], shape=xs[0]._shape[:1] + attrs["shape"]),
+                     cases=lambda rng: [((_some(rng, 2),), {"shape": (3, 1)})], doc="Zeros of the same dtype and a given shape.")  # fmt: skip
+
+
+# -- compositions that rules and public functions share --------------------------------------------------------------------
+
+
+def expand_dims(x: Any, axis: int) -> Any:
+    """``x`` with a length-1 dimension inserted at ``axis`` (non-negative)."""
+    s = x._shape
+    return reshape(x, shape=s[:axis] + (1,) + s[axis:])
+
+
+def restore_axes(g: Any, x_shape: Shape, axis: Shape, keepdims: bool) -> Any:
+    """A reduced tensor with its reduced dimensions back, at length 1."""
+    return g if keepdims else reshape(g, shape=tuple(1 if i in axis else d for i, d in enumerate(x_shape)))
+
+
+def spread(g: Any, x_shape: Shape, axis: Shape, keepdims: bool) -> Any:
+    """A reduced tensor broadcast back over the dimensions it was reduced along."""
+    return broadcast_to(restore_axes(g, x_shape, axis, keepdims), shape=x_shape)
+
+
+from . import indexing, reduction  # noqa: E402  (their rows use the rules above)
