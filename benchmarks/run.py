@@ -118,6 +118,8 @@ def main() -> None:
         f"{options.threads or 'the default number of'} threads",
         f"medians of {rounds} rounds, {quiet.disturbed} of {quiet.taken} timings disturbed by others",
     ]
+    if quiet.disturbed > 0.1 * quiet.taken:
+        facts.append("The machine was busy: threads waited for each other, and these ratios say little.")
     print("\n".join(facts), report.tables(measured, markdown=options.markdown), sep="\n\n")
     if options.json:
         Path(options.json).write_text(json.dumps({"facts": facts, "measured": measured}, indent=1) + "\n")

@@ -1,9 +1,186 @@
-"""gradtape: TensorFlow 2's automatic differentiation, small and fast. Use it as ``import gradtape as tf``."""
-from . import primitives
-from .core import dispatch, operators
+"""gradtape: TensorFlow 2's automatic differentiation, small and fast. Use it as ``import gradtape as tf``.
+
+The namespaces are TensorFlow's: ``tf.math``, ``tf.nn``, ``tf.linalg``, ``tf.random`` ... Those that a program does not touch
+are not imported.
+"""
+
+from __future__ import annotations
+
+import builtins as _builtins
+import importlib
+from typing import Any
+
+from . import math
+from ._version import __version__
+from .array import (
+    broadcast_dynamic_shape,
+    broadcast_static_shape,
+    broadcast_to,
+    cast,
+    concat,
+    ensure_shape,
+    expand_dims,
+    identity,
+    identity_n,
+    newaxis,
+    pad,
+    rank,
+    repeat,
+    reshape,
+    reverse,
+    roll,
+    shape,
+    shape_n,
+    size,
+    split,
+    squeeze,
+    stack,
+    stop_gradient,
+    tile,
+    transpose,
+    unstack,
+)
+from .clipping import clip_by_global_norm, clip_by_norm, clip_by_value
+from .core import slicing as _slicing  # gives tensors their indexing
+from .core.products import einsum, matmul, tensordot
 from .core.tensor import Tensor, constant, convert_to_tensor, is_tensor
 from .core.variable import Variable
+from .creation import eye, fill, linspace, meshgrid, ones, ones_like, range, sequence_mask, zeros, zeros_like
+from .gradient.custom import custom_gradient, grad_pass_through, recompute_grad
+from .gradient.jacobian import hessians
 from .gradient.tape import GradientTape, UnconnectedGradients
-from .ground.dtypes import float32, float64, int32, int64
-from .core.operators import unary as _u
-cos=_u(primitives.elementwise.cos)
+from .ground.dtypes import (
+    DType,
+    as_dtype,
+    bfloat16,
+    complex64,
+    complex128,
+    double,
+    float16,
+    float32,
+    float64,
+    half,
+    int8,
+    int16,
+    int32,
+    int64,
+    string,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from .ground.dtypes import bool_ as bool
+from .ground.shapes import TensorShape
+from .indexing import (
+    IndexedSlices,
+    boolean_mask,
+    dynamic_partition,
+    dynamic_stitch,
+    gather,
+    gather_nd,
+    one_hot,
+    scatter_nd,
+    slice,
+    strided_slice,
+    tensor_scatter_nd_add,
+    tensor_scatter_nd_max,
+    tensor_scatter_nd_min,
+    tensor_scatter_nd_sub,
+    tensor_scatter_nd_update,
+    where,
+)
+from .math import (
+    abs,
+    acos,
+    acosh,
+    add,
+    add_n,
+    argmax,
+    argmin,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    complex,
+    cos,
+    cosh,
+    cumsum,
+    divide,
+    equal,
+    exp,
+    floor,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    not_equal,
+    pow,
+    reduce_all,
+    reduce_any,
+    reduce_logsumexp,
+    reduce_max,
+    reduce_mean,
+    reduce_min,
+    reduce_prod,
+    reduce_sum,
+    round,
+    scalar_mul,
+    sigmoid,
+    sign,
+    sin,
+    sinh,
+    sqrt,
+    square,
+    subtract,
+    tan,
+    tanh,
+    truediv,
+)
+from .printing import print
+
+# imported when first used
+_NAMESPACES = ("autodiff", "bitwise", "debugging", "dtypes", "errors", "linalg", "nest", "nn", "random", "version")
+_LATE = {
+    "norm": "linalg",
+    "assert_equal": "debugging",
+    "assert_greater": "debugging",
+    "assert_less": "debugging",
+    "assert_rank": "debugging",
+    "Assert": "debugging",
+}
+_NOT_YET = {"keras": "Keras", "function": "tf.function", "Module": "tf.Module", "data": "tf.data", "image": "tf.image", "signal": "tf.signal"}
+
+
+def executing_eagerly() -> _builtins.bool:
+    """True: operations run at once.
+
+    >>> import gradtape as tf
+    >>> tf.executing_eagerly()
+    True
+    """
+    return True
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMESPACES:
+        return importlib.import_module(f"gradtape.{name}")
+    if name in _LATE:
+        value = getattr(importlib.import_module(f"gradtape.{_LATE[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in _NOT_YET:
+        raise AttributeError(f"gradtape has no {_NOT_YET[name]} yet: the table in README.md says what works.")
+    raise AttributeError(f"module 'gradtape' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMESPACES, *_LATE})

@@ -27,7 +27,9 @@ def _on_values(f: Callable, t: Any, *args: Any) -> Any:
 def _same_shape(x: Tensor, out: Tensor) -> Tensor:
     """``out``, unless a bound was so large that it broadcast the tensor."""
     if out._shape != x._shape:
-        raise invalid(f"The bounds must broadcast to the tensor's shape {dims_text(x._shape)}, but together they have shape {dims_text(out._shape)}.")
+        raise invalid(
+            f"The bounds must broadcast to the tensor's shape {dims_text(x._shape)}, but together they have shape {dims_text(out._shape)}."
+        )
     return out
 
 
@@ -63,7 +65,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
 
     Args:
         t: a float Tensor, anything that converts to one, or IndexedSlices.
-        clip_norm: the greatest norm; its shape must broadcast to that of ``t``.
+        clip_norm: the greatest norm; its shape must broadcast to that of ``t``. Below 0 it counts as 0.
         axes: the axes along which norms are taken; None for all.
         name: ignored, for TensorFlow's sake.
 
@@ -74,16 +76,18 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
         InvalidArgumentError: an axis is out of range, ``clip_norm`` has another dtype or a shape larger than that of ``t``.
 
     >>> import gradtape as tf
-    >>> tf.clip_by_norm([3., 4.], 1.).numpy().round(4).tolist()
-    [0.6000000..., 0.8000000...]
+    >>> tf.clip_by_norm([3.0, 4.0], 2.5).numpy().tolist()
+    [1.5, 2.0]
     """
 
     def clip(x: Tensor) -> Tensor:
+        bound = st.cast(convert(clip_norm, None, x._d), x._d)
+        bound = ew.maximum(bound, st.zeros_like(bound))
         squares = rd.sum(ew.mul(x, x), axis=reduction_axes(axes, len(x._shape)), keepdims=True)
         some = ew.greater(squares, st.zeros_like(squares))
         # sqrt has no gradient at 0, and is not asked for one
         norm = ew.select(some, ew.sqrt(ew.select(some, squares, st.ones_like(squares))), squares)
-        return ew.div(_same_shape(x, multiply(x, clip_norm)), maximum(norm, clip_norm))
+        return ew.div(_same_shape(x, ew.mul(x, bound)), ew.maximum(norm, bound))
 
     return _on_values(clip, t)
 
@@ -113,7 +117,9 @@ def global_norm(t_list: Any, name: str | None = None) -> Any:
     >>> tf.linalg.global_norm([[3.], None, [[4.]]]).numpy()
     np.float32(5.0)
     """
-    squares = [rd.sum(ew.square(x), axis=tuple(range(len(x._shape))), keepdims=False) for x in _values(t_list) if x is not None]
+    squares = [
+        rd.sum(ew.square(x), axis=tuple(range(len(x._shape))), keepdims=False) for x in _values(t_list) if x is not None
+    ]
     return ew.sqrt(add_n(squares)) if squares else convert(0.0)
 
 
@@ -146,7 +152,10 @@ def clip_by_global_norm(t_list: Any, clip_norm: Any, use_norm: Any = None, name:
     scale = multiply(clip_norm, minimum(truediv(1.0, use), truediv(st.ones_like(use), clip_norm)))
     scale = ew.add(scale, ew.sub(use, use))  # NaN where the norm is not finite
     clipped = [None if x is None else ew.mul(x, scale) for x in values]
-    return [IndexedSlices(c, t.indices, t._dense_shape) if isinstance(t, IndexedSlices) else c for c, t in zip(clipped, t_list, strict=True)], norm
+    return [
+        IndexedSlices(c, t.indices, t._dense_shape) if isinstance(t, IndexedSlices) else c
+        for c, t in zip(clipped, t_list, strict=True)
+    ], norm
 
 
 __all__ = ["clip_by_value", "clip_by_norm", "clip_by_global_norm", "global_norm"]

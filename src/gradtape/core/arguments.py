@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ground.errors import invalid
 from ..ground.shapes import TensorShape, dims_text
-from .tensor import Tensor
+from .tensor import Tensor, convert
 from .variable import Variable
 
 
@@ -34,7 +34,12 @@ def _array(value: Any, what: str) -> np.ndarray:
             raise ValueError(f"{what} must be fully known, but is {value!r}.")
     if a.dtype.kind not in "iub" and a.size:
         raise TypeError(f"{what} must be made of integers, but is {value!r}.")
-    return a
+    return a.astype(int) if a.dtype.kind not in "iu" else a
+
+
+def _plain(values: Any) -> bool:
+    """Whether all of ``values`` are Python ints."""
+    return all([type(v) is int for v in values])  # noqa: C419  (a list is faster than a generator here)
 
 
 def integer(value: Any, what: str) -> int:
@@ -61,9 +66,34 @@ def integers(value: Any, what: str) -> tuple[int, ...]:
     t = type(value)
     if t is int:
         return (value,)
-    if (t is tuple or t is list) and all([type(v) is int for v in value]):
+    if (t is tuple or t is list) and _plain(value):
         return tuple(value)
     return tuple(_array(value, what).ravel().tolist())
+
+
+def dimensions(value: Any, what: str = "shape", least: int = 0) -> tuple[int, ...]:
+    """``value``, a vector or a single dimension, as a shape.
+
+    Args:
+        value: ints, a TensorShape or an integer tensor.
+        what: its name in messages.
+        least: the least number allowed: -1 where an unknown dimension may be written so.
+
+    Raises:
+        TypeError: it holds something other than integers.
+        ValueError: it holds None.
+        InvalidArgumentError: it is no vector, or holds a number below ``least``.
+    """
+    a = (value,) if type(value) is int else value
+    if not (type(a) is tuple or type(a) is list) or not _plain(a):
+        a = _array(value, what)
+        if a.ndim > 1:
+            raise invalid(f"{what} must be a vector of integers, but has shape {dims_text(a.shape)}.")
+        a = a.ravel().tolist()
+    for d in a:
+        if d < least:
+            raise invalid(f"Dimension {d} must be >= {least} in {what} {list(a)}.")
+    return tuple(a)
 
 
 def vector(value: Any, what: str) -> tuple[int, ...]:
@@ -74,7 +104,7 @@ def vector(value: Any, what: str) -> tuple[int, ...]:
         InvalidArgumentError: it is not one-dimensional.
     """
     t = type(value)
-    if (t is tuple or t is list) and all([type(v) is int for v in value]):
+    if (t is tuple or t is list) and _plain(value):
         return tuple(value)
     a = _array(value, what)
     if a.ndim != 1:
@@ -82,30 +112,33 @@ def vector(value: Any, what: str) -> tuple[int, ...]:
     return tuple(a.tolist())
 
 
-def dimensions(value: Any, what: str = "shape") -> tuple[int, ...]:
-    """``value``, a vector or a single dimension, as a shape without negative numbers.
-
-    Raises:
-        TypeError: it holds something other than integers.
-        InvalidArgumentError: it has more than one dimension, or a negative number.
-    """
-    a = (value,) if type(value) is int else value
-    if not (type(a) is tuple or type(a) is list) or not all([type(v) is int for v in a]):
-        a = _array(value, what)
-        if a.ndim > 1:
-            raise invalid(f"{what} must be a vector of integers, but has shape {dims_text(a.shape)}.")
-        a = a.ravel().tolist()
-    for d in a:
-        if d < 0:
-            raise invalid(f"Dimension {d} must be >= 0 in {what} {list(a)}.")
-    return tuple(a)
+def alike(values: Any) -> list[Tensor]:
+    """Each of ``values`` as a Tensor; those that are none take the dtype of the first that is one, or else of the first, where they can."""
+    hint = None
+    for v in values:
+        if isinstance(v, Tensor) or hasattr(v, "_to_tensor"):
+            hint = v.dtype
+            break
+    out = []
+    for v in values:
+        t = v if isinstance(v, Tensor) else convert(v, None, hint)
+        hint = hint or t._d
+        out.append(t)
+    return out
 
 
 def axis_of(value: Any, rank: int, what: str = "axis") -> int:
-    """An axis of a tensor of rank ``rank`` as a non-negative int."""
+    """An axis of a tensor of rank ``rank`` as a non-negative int.
+
+    Raises:
+        TypeError: it is no integer.
+        InvalidArgumentError: it is not in [-rank, rank).
+    """
     a = value if type(value) is int else integer(value, what)
     if not -rank <= a < rank:
-        raise invalid(f"Expected {what} in the range [{-rank}, {rank}), but got {a}: the tensor has {rank} dimension(s).")
+        raise invalid(
+            f"Expected {what} in the range [{-rank}, {rank}), but got {a}: the tensor has {rank} dimension(s)."
+        )
     return a + rank if a < 0 else a
 
 
@@ -120,13 +153,17 @@ def reduction_axes(axis: Any, rank: int) -> tuple[int, ...]:
         return tuple(range(rank))
     if type(axis) is int and -rank <= axis < rank:
         return (axis + rank if axis < 0 else axis,)
-    out = []
+    out: list[int] = []
     for a in integers(axis, "axis"):
         if not -rank <= a < rank:
-            raise invalid(f"Invalid reduction dimension {a} for input with {rank} dimension(s): axis must lie in [{-rank}, {rank}).")
+            raise invalid(
+                f"Invalid reduction dimension {a} for input with {rank} dimension(s): axis must lie in [{-rank}, {rank})."
+            )
         out.append(a + rank if a < 0 else a)
     out.sort()
-    for a, b in zip(out, out[1:], strict=False):
-        if a == b:
-            raise invalid(f"Invalid reduction arguments: axes contains duplicate dimension: {a}. Each axis may be named once.")
+    for i, a in enumerate(out):
+        if a in out[:i]:
+            raise invalid(
+                f"Invalid reduction arguments: axes contains duplicate dimension: {a}. Each axis may be named once."
+            )
     return tuple(out)

@@ -139,6 +139,11 @@ def apply(p: Primitive, *xs: Any, **attrs: Any) -> Any:
 def _apply_general(p: Primitive, xs: tuple, attrs: dict[str, Any]) -> Any:
     hint = next((x._d for x in xs if isinstance(x, Tensor)), None)
     xs = tuple(x if isinstance(x, Tensor) else convert(x, None, hint) for x in xs)
+    return interpret(p, xs, attrs)
+
+
+def interpret(p: Primitive, xs: tuple, attrs: dict[str, Any]) -> Any:
+    """``run``, or what the innermost special tensor among ``xs`` makes of it."""
     top = max(xs, key=lambda x: x._special)
     return top._interpret(p, xs, attrs) if top._special else run(p, xs, attrs)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.dtypes import BOOL, DType, float32, float64, kinds_text
-from ..ground.errors import NoneGradientError, invalid
+from ..ground.dtypes import BOOL, DType, bool_, float32, float64, kinds_text
+from ..ground.errors import ConversionError, InvalidArgumentError, NoneGradientError, user_line
 from ..ground.primitive import Primitive
 from ..primitives import elementwise as ew
 from ..primitives.structure import cast
@@ -39,6 +39,7 @@ def pair(p: Primitive, x: Any, y: Any) -> tuple[Tensor, Tensor]:
     Raises:
         InvalidArgumentError: both are tensors, of different dtypes.
     """
+    tensors = isinstance(x, Tensor | Variable) and isinstance(y, Tensor | Variable)
     if type(x) is Variable:
         x = x._read()
     if type(y) is Variable:
@@ -54,9 +55,9 @@ def pair(p: Primitive, x: Any, y: Any) -> tuple[Tensor, Tensor]:
         x = convert(x)
         y = convert(y, None, x._d)
     if x._d is not y._d:
-        raise invalid(
+        raise (InvalidArgumentError if tensors else ConversionError)(
             f"cannot compute {p.tf} as input #1(zero-based) was expected to be a {x._d.name} tensor but is a {y._d.name} tensor: "
-            f"both must have one dtype. Convert one of them with tf.cast."
+            f"both must have one dtype. Convert one of them with tf.cast.{user_line()}"
         )
     return x, y
 
@@ -187,7 +188,7 @@ def _compare_any(f: Callable, x: Any, y: Any, otherwise: bool) -> Any:
         try:
             np.broadcast_shapes(*shapes)
         except ValueError:
-            return otherwise
+            return Tensor(np.bool_(otherwise), bool_)
         if not isinstance(y, Tensor | Variable | np.ndarray | np.generic | int | float | complex | str | bytes | list | tuple):
             return otherwise
         raise

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from ..ground.dtypes import as_dtype, float32, float64
 from ..ground.errors import invalid
@@ -13,7 +14,7 @@ from ..ground.shapes import dims_text
 from ..primitives import contraction
 from ..primitives.elementwise import conj
 from ..primitives.structure import cast, expand_dims, reshape
-from .arguments import axis_of
+from .arguments import axis_of, integers
 from .dispatch import run
 from .operators import _defers, install, pair
 from .state import state
@@ -75,18 +76,28 @@ def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False,
     >>> tf.matmul([[1.0, 2.0]], [[3.0], [4.0]]).numpy().tolist()
     [[11.0]]
     """
-    if type(a) is Tensor and type(b) is Tensor and a._d is b._d and not (transpose_a or transpose_b or adjoint_a or adjoint_b) and output_type is None:
-        return _product(a, b)
+    if type(a) is Variable:
+        a = a._read()
+    if type(b) is Variable:
+        b = b._read()
+    if type(a) is Tensor and type(b) is Tensor and a._d is b._d and not (adjoint_a or adjoint_b or output_type):
+        if not (transpose_a or transpose_b):
+            return _product(a, b)
+        return run(contraction.matmul, (a, b), {"transpose_x": bool(transpose_a), "transpose_y": bool(transpose_b)})
     for which, transpose, adjoint in (("a", transpose_a, adjoint_a), ("b", transpose_b, adjoint_b)):
         if transpose and adjoint:
-            raise ValueError(f"Only one of `transpose_{which}` and `adjoint_{which}` can be True. Received `transpose_{which}`={transpose}, `adjoint_{which}`={adjoint}.")
+            raise ValueError(
+                f"Only one of `transpose_{which}` and `adjoint_{which}` can be True. Received `transpose_{which}`={transpose}, `adjoint_{which}`={adjoint}."
+            )
     if output_type is not None:
         d = as_dtype(output_type)
         a, b = cast(convert(a), d), cast(convert(b), d)
     x, y = pair(contraction.matmul, a, b)
     if x._d.is_complex:
         x, y = conj(x) if adjoint_a else x, conj(y) if adjoint_b else y
-    return contraction.matmul(x, y, transpose_x=bool(transpose_a or adjoint_a), transpose_y=bool(transpose_b or adjoint_b))
+    return contraction.matmul(
+        x, y, transpose_x=bool(transpose_a or adjoint_a), transpose_y=bool(transpose_b or adjoint_b)
+    )
 
 
 def _matmul_method(self: Any, other: Any) -> Any:
@@ -171,27 +182,28 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
     right = list(letters[len(s) : len(s) + len(t)])
     for i, j in zip(mine, yours, strict=True):
         right[j] = left[i]
-    out = [label for i, label in enumerate(left) if i not in mine] + [label for j, label in enumerate(right) if j not in yours]
+    out = [label for i, label in enumerate(left) if i not in mine] + [
+        label for j, label in enumerate(right) if j not in yours
+    ]
     return contraction.einsum(x, y, equation=f"{left},{''.join(right)}->{''.join(out)}")
 
 
 def _contracted(axes: Any, rank_a: int, rank_b: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The axes of a and of b that tensordot sums over, non-negative."""
-    if isinstance(axes, Tensor | Variable):
-        axes = axes.numpy().tolist()
+    if isinstance(axes, Tensor | Variable | np.ndarray):
+        axes = np.asarray(axes).tolist()
     if hasattr(axes, "__index__"):
         n = axes.__index__()
         if n < 0:
             raise ValueError(f"`axes` must be at least 0. Received: {n}.")
         if n > min(rank_a, rank_b):
-            raise ValueError(f"`axes` must not be larger than the number of dimensions of either tensor. Received {n}, vs tensor dimensions {rank_a} and {rank_b}.")
+            raise ValueError(f"`axes` must not be larger than the number of dimensions of either tensor. "
+                             f"Received {n}, vs tensor dimensions {rank_a} and {rank_b}.")  # fmt: skip
         return tuple(range(rank_a - n, rank_a)), tuple(range(n))
     if axes is None or isinstance(axes, str) or len(axes) != 2:
         raise ValueError(f"`axes` must be an integer or have length 2. Received {axes!r}.")
-    mine, yours = (
-        tuple(axis_of(i, rank, f"axis of {which}") for i in (given if isinstance(given, Sequence) or hasattr(given, "__len__") else [given]))
-        for given, rank, which in zip(axes, (rank_a, rank_b), "ab", strict=True)
-    )
+    mine = tuple(axis_of(i, rank_a, "axis of a") for i in integers(axes[0], "axes"))
+    yours = tuple(axis_of(i, rank_b, "axis of b") for i in integers(axes[1], "axes"))
     if len(mine) != len(yours):
         raise ValueError(f"Different number of contraction axes `a` and `b`, {len(mine)} != {len(yours)}.")
     if len(set(mine)) != len(mine) or len(set(yours)) != len(yours):
@@ -224,18 +236,20 @@ def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Any:
         TypeError: an unknown keyword argument.
 
     >>> import gradtape as tf
-    >>> tf.einsum("ij,kj->ik", [[1, 2], [3, 4]], [[1, 0], [0, 1]]).numpy().tolist()
-    [[1, 3], [2, 4]]
+    >>> tf.einsum("ij,kj->ik", [[1, 2], [3, 4]], [[1, 1], [0, 1]]).numpy().tolist()
+    [[3, 2], [7, 4]]
     >>> tf.einsum("...ii->...", tf.ones([2, 3, 3])).numpy().tolist()
     [3.0, 3.0]
     """
-    unknown = kwargs.keys() - {"name", "optimize", "greedy"}
-    if unknown:
-        raise TypeError(f"Invalid keyword arguments for einsum: {', '.join(sorted(unknown))}. Valid arguments: name, optimize, greedy.")
+    if kwargs and not kwargs.keys() <= {"name", "optimize", "greedy"}:
+        unknown = ", ".join(sorted(kwargs.keys() - {"name", "optimize", "greedy"}))
+        raise TypeError(f"Invalid keyword arguments for einsum: {unknown}. Valid arguments: name, optimize, greedy.")
     if not isinstance(equation, str):
         raise TypeError(f"The equation of einsum must be a string such as 'ij,jk->ik', but is {equation!r}.")
-    hint = next((v.dtype for v in inputs if isinstance(v, Tensor | Variable)), None)
-    xs = [v if type(v) is Tensor else convert(v, None, hint) for v in inputs]
+    xs = list(inputs)
+    for i, v in enumerate(inputs):
+        if type(v) is not Tensor:
+            xs[i] = convert(v, None, next((w.dtype for w in inputs if isinstance(w, Tensor | Variable)), None))
     canonical, squeezed = _canonical(equation, tuple([x._shape for x in xs]))
     for i, shape in squeezed:
         xs[i] = reshape(xs[i], shape=shape)
@@ -262,17 +276,26 @@ def _canonical(equation: str, shapes: tuple[tuple, ...]) -> tuple[str, tuple[tup
     for n, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
         named = len(term.replace("...", ""))
         if "..." in term and len(shape) < named:
-            raise invalid(f"Expected input {n} to have rank at least {named} but got: {len(shape)} (shape {dims_text(shape)} for {term!r}).")
+            raise invalid(
+                f"Expected input {n} to have rank at least {named} but got: {len(shape)} (shape {dims_text(shape)} for {term!r})."
+            )
         extra.append(len(shape) - named if "..." in term else 0)
     most = max(extra, default=0)
     if most and "..." not in out:
-        raise invalid(f"Output contains {most} broadcasting dimension(s) but no ellipsis (...) was found in the output subscripts of {equation!r}.")
+        raise invalid(
+            f"Output contains {most} broadcasting dimension(s) but no ellipsis (...) was found in the output subscripts of {equation!r}."
+        )
     free = "".join(label for label in contraction.LETTERS if label not in bare)[:most]
     if len(free) < most:
         raise ValueError(f"Too many dimensions for the letters of the alphabet: {equation}")
     terms = [t.replace("...", free[most - k :]) for t, k in zip(terms, extra, strict=True)]
     out = out.replace("...", free)
-    wide = {label for t, shape in zip(terms, shapes, strict=True) for label, d in zip(t, shape, strict=False) if label in free and d != 1}
+    wide = {
+        label
+        for t, shape in zip(terms, shapes, strict=True)
+        for label, d in zip(t, shape, strict=False)
+        if label in free and d != 1
+    }
     squeezed = []
     for i, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
         gone = [axis for axis, (label, d) in enumerate(zip(term, shape, strict=False)) if label in wide and d == 1]

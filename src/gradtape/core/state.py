@@ -1,12 +1,14 @@
-"""What is going on in this thread: the tapes that record, innermost last."""
+"""What is going on in this thread: the tapes that record, innermost last, and the trace that operations on symbolic tensors go to."""
 
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 
 class _State(threading.local):
     tapes: tuple = ()
+    trace: Any = None
 
 
 state = _State()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from itertools import count
 from typing import Any
@@ -122,6 +123,8 @@ class Tensor:
     def __bool__(self) -> bool:
         a = self._a
         if isinstance(a, np.ndarray) and a.size != 1:
+            if not a.size:
+                return False
             raise invalid(
                 f"The truth value of a tensor of shape {self.shape} is ambiguous. Use tf.reduce_any(x) or tf.reduce_all(x)."
             )
@@ -150,10 +153,7 @@ class Tensor:
         return shape[0]
 
     def __format__(self, spec: str) -> str:
-        a = self._a
-        if isinstance(a, np.ndarray) or type(a) is bytes:
-            return format(str(self), spec) if spec else str(self)
-        return format(a, spec)
+        return format(self._a, spec)
 
     def __hash__(self) -> int:
         raise TypeError("Tensor is unhashable. Instead, use tensor.ref() as the key.")
@@ -165,7 +165,7 @@ class Tensor:
         return Tensor(self._a, self._d)
 
     def __reduce__(self) -> tuple:
-        return _rebuild, (np.asarray(self._a), self._d.name)
+        return _rebuild, (self._a if type(self._a) is bytes else np.asarray(self._a), self._d.name)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise TypeError(
@@ -214,6 +214,8 @@ def unbox(a: Any) -> Any:
     return a[()] if type(a) is np.ndarray and not a.ndim else a
 
 
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_INT64_MAX = np.iinfo(np.int64).max
 _UNSIZED = {float: float32, int: int32, bool: bool_, complex: complex128, str: string, bytes: string}
 
 
@@ -247,7 +249,7 @@ def fits(value: Any, d: DType) -> bool:
     t = type(value)
     if t is int or t is float or t is bool:
         if t is bool:
-            return d is bool_
+            return d is not string
         return d.is_inexact or (t is int and d.is_integer)
     if isinstance(value, list | tuple):
         return all(fits(v, d) for v in value) if value else True
@@ -277,16 +279,18 @@ def array_of(value: Any, dtype: DType | None) -> tuple[Any, DType]:
         try:
             if d.kind == STRING:
                 return (value.encode() if t is str else value), d
+            if t is float and d is float32 and abs(value) > _FLOAT32_MAX and value not in (math.inf, -math.inf):
+                raise ValueError(f"{value!r} is out of range for dtype float32: it holds numbers up to {_FLOAT32_MAX:.7g}.")
             return d.type(value), d
         except OverflowError:
             raise invalid(f"{value!r} is out of range for dtype {d.name}: it holds [{d.min}, {d.max}].") from None
     if value is None:
         raise NoneGradientError("Attempt to convert a value (None) with an unsupported type (<class 'NoneType'>) to a Tensor")
-    have = getattr(value, "dtype", None)
-    if have is None or isinstance(value, list | tuple):
-        a, python = _from_sequence(value)
+    if isinstance(value, list | tuple) or getattr(value, "dtype", None) is None:
+        a, default = _from_sequence(value)
     else:
-        a, python = np.asarray(value), False
+        a, default = np.asarray(value), None
+    python = default is not None
     kind = a.dtype.kind
     if kind in "USO":
         if kind == "O" and not all(isinstance(v, str | bytes) for v in a.ravel()):
@@ -300,12 +304,7 @@ def array_of(value: Any, dtype: DType | None) -> tuple[Any, DType]:
     if have is None:
         raise ValueError(f"Failed to convert a NumPy array of dtype {a.dtype} to a Tensor: {_short(value)}.")
     if dtype is None:
-        d = have
-        if python:
-            if have is float64:
-                d = float32
-            elif have is int64 and (not a.size or (a.min() >= -2147483648 and a.max() <= 2147483647)):
-                d = int32
+        d = default or have
     else:
         d = dtype
         if d is string or (python and have.kind == FLOAT and d.is_integer) or (have.is_complex and not d.is_complex):
@@ -314,12 +313,14 @@ def array_of(value: Any, dtype: DType | None) -> tuple[Any, DType]:
             raise invalid(f"{_short(value)} is out of range for dtype {d.name}: it holds [{d.min}, {d.max}].")
     with np.errstate(all="ignore"):
         out = a.astype(d.np, order="C")  # always a copy: the caller's array may change, a tensor may not
+        if python and d is float32 and np.isinf(out).any() and not np.array_equal(np.isinf(out), np.isinf(a)):
+            raise ValueError(f"{_short(value)} is out of range for dtype float32: it holds numbers up to {_FLOAT32_MAX:.7g}.")
     return (out[()] if not out.ndim else out), d
 
 
 def _python_fits(t: type, d: DType) -> bool:
     if t is bool:
-        return d is bool_
+        return d is not string
     if t in (str, bytes):
         return d is string
     if t is int:
@@ -327,19 +328,33 @@ def _python_fits(t: type, d: DType) -> bool:
     return d.is_complex if t is complex else d.is_inexact
 
 
-def _from_sequence(value: Any) -> tuple[np.ndarray, bool]:
+def _from_sequence(value: Any) -> tuple[np.ndarray, DType | None]:
+    """A nest of lists as an array, and the dtype that it gets where none is asked for.
+
+    As in TensorFlow, NumPy's integers count as Python's, and the first element says which float is meant.
+    """
     try:
         a = np.array(value)
+        if a.dtype.kind in "SU":  # NumPy's strings lose zero bytes at the end, and swallow numbers
+            a = np.array(value, dtype=object)
     except (ValueError, TypeError, OverflowError) as e:
         raise ValueError(f"Can't convert non-rectangular Python sequence to Tensor: {_short(value)} ({e}).") from None
-    stack, python = [value], True
-    while stack and python and a.dtype.kind in "fiu":
-        s = stack.pop()
-        if isinstance(s, list | tuple):
-            stack.extend(s)
-        else:
-            python = not hasattr(s, "dtype")
-    return a, python
+    kind = a.dtype.kind
+    if kind not in "fiuc" or not a.size:
+        return a, float32 if kind == "f" else None
+    first = value
+    while isinstance(first, list | tuple | range):
+        first = next((v for v in first if not isinstance(v, list | tuple) or len(v)), None)
+    if isinstance(first, bool | np.bool_) or (kind == "c" and np.asarray(first).dtype.kind != "c"):
+        raise ValueError(f"Can't convert Python sequence with mixed types to Tensor: {_short(value)}.")
+    if kind == "f":
+        first_dtype = of_numpy.get(getattr(first, "dtype", None))
+        return a, first_dtype if first_dtype is not None and first_dtype.is_floating else float32
+    if kind == "c":
+        return a, complex128
+    if a.max() > _INT64_MAX:
+        raise ValueError(f"Can't convert Python sequence with out-of-range integer to Tensor: {_short(value)}.")
+    return a, int32 if a.min() >= -2147483648 and a.max() <= 2147483647 else int64
 
 
 def _short(value: Any) -> str:

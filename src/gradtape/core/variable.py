@@ -9,9 +9,10 @@ import numpy as np
 
 from ..ground.dtypes import as_dtype, float64
 from ..ground.errors import invalid
-from ..ground.primitive import Primitive
+from ..ground.primitive import Aval, Primitive
 from ..ground.shapes import TensorShape
 from ..primitives import elementwise as ew
+from ..primitives import indexing
 from ..primitives import structure as st
 from .dispatch import evaluate
 from .state import state
@@ -45,6 +46,7 @@ class Variable:
     __slots__ = ("__weakref__", "_constraint", "_d", "_initial", "_name", "_shape_spec", "_t", "_trainable", "_watched")
     __array_priority__ = 100
     _save_slice_info = None
+    _trace: Any = None  # while some thread traces a function: gives this thread's trace, or None
 
     def __init__(self, initial_value: Any = None, trainable: bool | None = None, validate_shape: bool = True, caching_device: Any = None,
                  name: str | None = None, variable_def: Any = None, dtype: Any = None, import_scope: Any = None, constraint: Any = None,
@@ -70,11 +72,17 @@ class Variable:
         self._watched = self._trainable and t._d.is_inexact  # whether tapes watch it when it is read
         self._name = (name or "Variable") + ":0"
         self._constraint = constraint
+        if self._trace is not None and (trace := self._trace()) is not None:
+            trace.root().created.append(self)
 
     # -- reading ------------------------------------------------------------------------------------------------------
     def _read(self) -> Tensor:
         """The current value; tapes that watch variables by themselves watch it now."""
         t = self._t
+        if self._trace is not None:
+            trace = self._trace()
+            if trace is not None:
+                t = trace.read(self)
         if self._watched:
             for tape in state.tapes:
                 if tape._auto and t._k not in tape._live:
@@ -162,15 +170,25 @@ class Variable:
             ValueError: the shape or dtype does not fit. The variable is unchanged.
         """
         t = self._operand(value, "assign")
+        trace = self._trace() if self._trace is not None else None
         if self._shape_spec is None:
             if t._shape != self._t._shape:
                 raise ValueError(f"Cannot assign value to variable '{self._name}': Shape mismatch. The variable shape {self._t.shape}, and the assigned value shape {t.shape} are incompatible.")
         elif not self._shape_spec.is_compatible_with(t._shape):
             raise ValueError(f"Cannot assign value to variable '{self._name}': Shape mismatch. The variable shape {self._shape_spec}, and the assigned value shape {t.shape} are incompatible.")
+        if trace is not None:
+            trace.assign(self, t)
+            return self
         return self._set(t._a)
 
     def _update(self, delta: Any, what: str, p: Primitive) -> Variable:
         d = delta if type(delta) is Tensor and delta._d is self._d else self._operand(delta, what)
+        trace = self._trace() if self._trace is not None else None
+        if trace is not None:
+            if d._shape != self._shape:
+                raise self._bad_update(d, what)
+            trace.update(self, p, d)
+            return self
         t = self._t
         a = t._a
         if type(a) is not np.ndarray:
@@ -196,6 +214,135 @@ class Variable:
     def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
         """Subtract ``delta``, of the variable's shape and dtype, from the value. Returns the variable; raises as ``assign``."""
         return self._update(delta, "subtract", ew.sub)
+
+    # -- assigning parts ----------------------------------------------------------------------------------------------
+    # `v[1:3].assign(x)` is in slicing.py
+    def _write_rows(self, rows: Any, updates: Tensor, want: tuple, how: str) -> Variable:
+        """Write ``updates``, checked to have the shape ``want``, into the ``rows`` of the value seen as a table."""
+        if updates._shape != want:
+            raise invalid(f"The updates to the variable '{self._name}' of shape {list(self._shape)} at these indices must have shape {list(want)}, but have {list(updates._shape)}.")
+        numeric = self._d.is_numeric and not (self._d.is_complex and how in ("min", "max"))
+        if not numeric and how != "update" and not (self._d.is_bool and how == "add"):
+            raise invalid(f"scatter_{how} is not defined for a variable of dtype {self._d.name}.")
+        t = self._t
+        a = t._a
+        free = type(a) is np.ndarray and self._free(t)
+        del t
+        return self._set(indexing.written(a, rows, updates._a, how, in_place=free))
+
+    def _scatter_nd(self, how: str, indices: Any, updates: Any) -> Variable:
+        u = self._operand(updates, "scatter")
+        i, shape = convert(indices), self._shape
+        want = indexing.gather_nd.shape(Aval(shape, self._d), Aval(i._shape, i._d), batch_dims=0).shape  # raises the user's error
+        return self._write_rows(indexing.vector_row_numbers(i._a, shape), u, want, how)
+
+    def _scatter(self, how: str, sparse_delta: Any, batched: bool = False) -> Variable:
+        if not isinstance(sparse_delta, indexing.IndexedSlices):
+            raise TypeError(f"Argument `sparse_delta` must be a `tf.IndexedSlices`. Received arg: {sparse_delta}")
+        u = self._operand(sparse_delta.values, "scatter")
+        i, shape = convert(sparse_delta.indices), self._shape
+        axis = max(0, len(i._shape) - 1) if batched else 0
+        indexing.gather.shape(Aval(shape, self._d), Aval(i._shape, i._d), axis=axis, batch_dims=axis)  # raises the user's error
+        want = i._shape + shape[axis + 1 :]
+        if not u._shape:
+            u = st.broadcast_to(u, shape=want)
+        return self._write_rows(indexing.row_numbers(i._a, shape, axis, axis), u, want, how)
+
+    def scatter_nd_update(self, indices: Any, updates: Any, name: str | None = None) -> Variable:
+        """Put ``updates`` where index vectors say; where a place repeats, the last stays.
+
+        Args:
+            indices: an integer tensor of shape (..., k): its last dimension holds places in the first k dimensions of the variable.
+            updates: of the variable's dtype and of shape ``indices.shape[:-1] + v.shape[k:]``.
+            name: ignored, for TensorFlow's sake.
+
+        Returns:
+            The variable.
+
+        Raises:
+            InvalidArgumentError: the shapes do not fit, or an index is out of range. The variable is unchanged.
+            ValueError: ``updates`` has another dtype. The variable is unchanged.
+
+        >>> import gradtape as tf
+        >>> v = tf.Variable([1, 2, 3, 4])
+        >>> v.scatter_nd_update([[0], [2]], [10, 30]).numpy().tolist()
+        [10, 2, 30, 4]
+        """
+        return self._scatter_nd("update", indices, updates)
+
+    def scatter_nd_add(self, indices: Any, updates: Any, name: str | None = None) -> Variable:
+        """Add ``updates`` where index vectors say, repeated places more than once; otherwise as ``scatter_nd_update``."""
+        return self._scatter_nd("add", indices, updates)
+
+    def scatter_nd_sub(self, indices: Any, updates: Any, name: str | None = None) -> Variable:
+        """Subtract ``updates`` where index vectors say, repeated places more than once; otherwise as ``scatter_nd_update``."""
+        return self._scatter_nd("sub", indices, updates)
+
+    def scatter_nd_min(self, indices: Any, updates: Any, name: str | None = None) -> Variable:
+        """The smaller of value and ``updates`` where index vectors say; otherwise as ``scatter_nd_update``."""
+        return self._scatter_nd("min", indices, updates)
+
+    def scatter_nd_max(self, indices: Any, updates: Any, name: str | None = None) -> Variable:
+        """The larger of value and ``updates`` where index vectors say; otherwise as ``scatter_nd_update``."""
+        return self._scatter_nd("max", indices, updates)
+
+    def scatter_update(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Put the rows of an IndexedSlices in place of the variable's; where a row repeats, the last stays.
+
+        Args:
+            sparse_delta: an IndexedSlices of the variable's dtype; its values have the shape ``indices.shape + v.shape[1:]`` or ().
+            use_locking, name: ignored, for TensorFlow's sake.
+
+        Returns:
+            The variable.
+
+        Raises:
+            TypeError: ``sparse_delta`` is no IndexedSlices.
+            InvalidArgumentError: the shapes do not fit, or an index is out of range. The variable is unchanged.
+            ValueError: the values have another dtype. The variable is unchanged.
+
+        >>> import gradtape as tf
+        >>> v = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
+        >>> v.scatter_update(tf.IndexedSlices([[9.0, 9.0]], [1])).numpy().tolist()
+        [[1.0, 2.0], [9.0, 9.0]]
+        """
+        return self._scatter("update", sparse_delta)
+
+    def scatter_add(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Add an IndexedSlices, repeated rows more than once; otherwise as ``scatter_update``."""
+        return self._scatter("add", sparse_delta)
+
+    def scatter_sub(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Subtract an IndexedSlices, repeated rows more than once; otherwise as ``scatter_update``."""
+        return self._scatter("sub", sparse_delta)
+
+    def scatter_mul(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Multiply rows by those of an IndexedSlices; otherwise as ``scatter_update``."""
+        return self._scatter("mul", sparse_delta)
+
+    def scatter_div(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
+        """Divide rows by those of an IndexedSlices (integers: rounded towards zero); otherwise as ``scatter_update``."""
+        return self._scatter("div", sparse_delta)
+
+    def scatter_min(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
+        """The smaller of the rows and those of an IndexedSlices; otherwise as ``scatter_update``."""
+        return self._scatter("min", sparse_delta)
+
+    def scatter_max(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
+        """The larger of the rows and those of an IndexedSlices; otherwise as ``scatter_update``."""
+        return self._scatter("max", sparse_delta)
+
+    def batch_scatter_update(self, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
+        """``scatter_update`` within each member of a batch: all dimensions of ``indices`` but its last are batch dimensions."""
+        return self._scatter("update", sparse_delta, batched=True)
+
+    def sparse_read(self, indices: Any, name: str | None = None) -> Tensor:
+        """The rows that ``indices`` names, as ``tf.gather``: a tape's gradient for the variable is an IndexedSlices."""
+        return indexing.gather(self._read(), convert(indices), axis=0, batch_dims=0)
+
+    def gather_nd(self, indices: Any, name: str | None = None) -> Tensor:
+        """What the index vectors in ``indices`` name, as ``tf.gather_nd``."""
+        return indexing.gather_nd(self._read(), convert(indices), batch_dims=0)
 
     # -- as a value ---------------------------------------------------------------------------------------------------
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

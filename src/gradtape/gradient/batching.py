@@ -19,7 +19,7 @@ class BatchedTensor(Tensor):
     """``t`` with its first dimension hidden."""
 
     __slots__ = ("t",)
-    _special = 1
+    _special = 2  # before traced tensors: a batch may be of those
 
     def __init__(self, t: Tensor) -> None:
         self.t = t

@@ -10,7 +10,7 @@ from ..core.state import state
 from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
 from ..ground import nest
-from ..ground.primitive import Plan
+from ..ground.primitive import Plan, joint_vjps
 from ..primitives import structure as st
 from .tape import GradientTape
 
@@ -42,25 +42,16 @@ class _CustomOp:
         self.name = self.tf = name
         self.vjp = vjp
         self.plans: dict[Any, Plan] = {}
-        self._last: tuple[Any, list] | None = None  # the gradients of all inputs, while the driver asks for one after the other
 
     def plan(self, mask: int) -> Plan:
         """See ``Primitive.plan``."""
-        tracked = [i for i in range(mask.bit_length()) if mask >> i & 1]
-        plan = Plan(tuple([(i, self._of_input(i, i == tracked[-1])) for i in tracked]), False, None, False)
-        self.plans[mask] = plan
+        wanted = tuple([i for i in range(mask.bit_length()) if mask >> i & 1])
+        self.plans[mask] = plan = Plan(joint_vjps(self._joint, wanted), False, None, False)
         return plan
 
-    def _of_input(self, i: int, last: bool) -> Callable:
-        def vjp(g: tuple, ins: Any, shapes: Any, out: Any, attrs: Any) -> Any:
-            if self._last is None or self._last[0] is not g:
-                self._last = (g, self.vjp(g))
-            d = self._last[1][i]
-            if last:
-                self._last = None
-            return d
-
-        return vjp
+    def _joint(self, g: tuple, wanted: tuple, ins: Any, out: Any, attrs: Any) -> list:
+        ds = self.vjp(g)
+        return [ds[i] for i in wanted]
 
 
 def custom_gradient(f: Callable | None = None) -> Callable:

@@ -138,6 +138,10 @@ class BroadcastWarning(UserWarning):
     """
 
 
+class ConversionError(InvalidArgumentError, TypeError):
+    """A Python value does not go into the dtype of the tensor that it meets. (TensorFlow raises one or the other class, by operation.)"""
+
+
 class NoneGradientError(TypeError, ValueError):
     """None was used as a tensor: usually a gradient of something that the target does not depend on."""
 
@@ -154,7 +158,7 @@ def user_frame() -> tuple[str, int] | None:
     f = sys._getframe(1)
     while f is not None:
         name = f.f_code.co_filename
-        if not name.startswith(_PACKAGE) and not name.startswith("<frozen"):
+        if not name.startswith(_PACKAGE) and not name.startswith(("<frozen", "<gradtape")):
             return name, f.f_lineno
         f = f.f_back  # type: ignore[assignment]
     return None

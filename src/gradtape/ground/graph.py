@@ -43,6 +43,8 @@ class Graph:
 
     def __init__(self, inputs: list[Value], outputs: list[Value], nodes: list[Node], name: str = "f") -> None:
         self.inputs, self.outputs, self.nodes, self.name = inputs, outputs, nodes, name
+        self.compiled: Callable | None = None  # engines keep here what they made of it
+        self.gradients: dict = {}  # and differentiation its gradient graphs
 
     def subgraphs(self) -> Iterator[Graph]:
         """The graphs of control flow inside nodes."""

@@ -88,6 +88,8 @@ class Primitive:
         kernel: NumPy on arrays: ``kernel(*arrays, **attrs)``.
         shape: ``shape(*avals, **attrs) -> Aval`` (or a list of them); raises the user's error.
         grad: a tuple of rules, one for each input (``"*xs"``: a single rule), as the module says; None: not differentiable.
+        joint: in place of ``grad``: ``joint(g, wanted, xs, out, attrs)`` gives the cotangents of all the inputs numbered in ``wanted`` at once, None
+            where nothing flows. For rows whose backward step is one calculation, such as control flow.
         accepts: the kinds of dtype that the ``like``-th input may have.
         like: the input whose dtype the output has (and that ``accepts`` is about).
         out: the output's dtype where it does not depend on the inputs; ``"kernel"``: whatever the kernel returns.
@@ -97,6 +99,7 @@ class Primitive:
         linear: the row is linear in its differentiable inputs taken together, so it is its own JVP.
         elementwise: each element of the output depends on the same element of each input alone.
         sparse: cotangents may be IndexedSlices.
+        effect: the row does something beside giving its outputs (prints, asserts): it is never dropped or reordered.
         batch: ``batch(p, xs, batched, attrs)``: the row over a leading batch dimension of the inputs flagged in ``batched``;
             None: a loop over the batch.
         ufunc: the NumPy ufunc that the kernel equals, where large arrays may be written into reused buffers.
@@ -118,6 +121,7 @@ class Primitive:
         *,
         shape: Callable,
         grad: tuple[Callable | None, ...] | Callable | None = None,
+        joint: Callable | None = None,
         accepts: int = ANY,
         like: int = 0,
         out: DType | str | None = None,
@@ -127,6 +131,7 @@ class Primitive:
         linear: bool = False,
         elementwise: bool = False,
         sparse: bool = False,
+        effect: bool = False,
         batch: Callable | None = None,
         ufunc: Any = None,
         domain: Sequence[tuple[float, float]] | None = None,
@@ -142,9 +147,13 @@ class Primitive:
         self.name, self.kernel, self.shape, self.accepts, self.like, self.out = name, kernel, shape, accepts, like, out
         self.variadic = inputs.startswith("*")
         self.inputs = tuple(inputs.lstrip("*").split())
+        if {"i", "out", "shapes"} & set(self.inputs) and not self.variadic:
+            raise ValueError(f"row {name!r} names an input by a word that rules use for something else")
         self.grad = grad
+        self.joint = joint
         self.broadcasts, self.multi, self.holomorphic, self.linear = broadcasts, multi, holomorphic, linear
         self.elementwise, self.batch, self.ufunc, self.sparse = elementwise, batch, ufunc, sparse
+        self.effect = effect
         self.domain, self.cases, self.avoid, self.tol, self.reference = domain, cases, tuple(avoid), tol, reference
         self.doc, self.tf = doc, tf or "".join(w.capitalize() for w in name.split("_"))
         self.plans: dict[Any, Plan | None] = {}
@@ -159,6 +168,11 @@ class Primitive:
 
     def plan(self, mask: int) -> Plan | None:
         """The plan for the tracked inputs in ``mask`` (bit i: input i); None when no derivative flows to any."""
+        if self.joint is not None:
+            wanted = tuple([i for i in range(mask.bit_length()) if mask >> i & 1])
+            plan: Plan | None = Plan(joint_vjps(self.joint, wanted), True, None, True)
+            self.plans[mask] = plan
+            return plan
         save, save_xs, save_out, vjps = [False] * len(self.inputs), False, False, []
         for i in range(mask.bit_length()):
             rule = self.rule(i) if mask >> i & 1 else None
@@ -197,11 +211,30 @@ class Primitive:
         return TABLE.__getitem__, (self.name,)
 
 
+def joint_vjps(joint: Callable, wanted: tuple[int, ...]) -> tuple[tuple[int, Callable], ...]:
+    """VJPs of single inputs that share one call of ``joint(g, wanted, xs, out, attrs)``: the driver asks for one after the other."""
+    last: list[Any] = [None, None]
+
+    def of_input(n: int) -> Callable:
+        def vjp(g: Any, ins: Any, shapes: Any, out: Any, attrs: Any) -> Any:
+            if last[0] is not g:
+                last[:] = g, joint(g, wanted, ins, out, attrs)
+            d = last[1][n]
+            if n == len(wanted) - 1:
+                last[:] = None, None
+            return d
+
+        return vjp
+
+    return tuple([(i, of_input(n)) for n, i in enumerate(wanted)])
+
+
 _ADAPTERS: dict[str, Callable] = {}
 
 
 def _adapter(args: str) -> Callable:
     """A function that picks a rule's arguments out of a record; one is compiled for each distinct list of parameters."""
     if args not in _ADAPTERS:
-        _ADAPTERS[args] = eval(f"lambda rule, i: lambda g, ins, shapes, out, attrs: rule({args})")
+        source = f"lambda rule, i: lambda g, ins, shapes, out, attrs: rule({args})"
+        _ADAPTERS[args] = eval(compile(source, "<gradtape adapter>", "eval"))
     return _ADAPTERS[args]

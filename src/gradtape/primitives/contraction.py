@@ -50,17 +50,21 @@ def _matmul(x: Any, y: Any, *, transpose_x: bool, transpose_y: bool) -> Any:
         y = y.swapaxes(-1, -2)
     if x.shape[-1] != y.shape[-2]:
         raise ValueError("inner dimensions differ")
-    if t.kind in "iu":
-        return np.einsum("...ij,...jk->...ik", x, y)  # BLAS has no integers, and of NumPy's own loops these are the fastest
+    if t.kind in "iu":  # BLAS has no integers, and of NumPy's own loops einsum's are the fastest
+        return np.einsum("...ij,...jk->...ik", x, y)
     if y.ndim == 2 < x.ndim and not transpose_x:
         *batch, k = x.shape  # one large product instead of many small ones
         return x.reshape(math.prod(batch), k).dot(y).reshape(*batch, y.shape[1])
-    return np.matmul(_unit_stride(x), _unit_stride(y))
+    return _stacks(x, y)
 
 
 def _unit_stride(x: Any) -> Any:
     """``x`` in a layout that BLAS takes: matrices whose rows or columns are contiguous."""
     return x if x.itemsize in x.strides[-2:] else x.copy()
+
+
+def _stacks(x: Any, y: Any) -> Any:
+    return np.matmul(_unit_stride(x), _unit_stride(y))
 
 
 def _matmul_shape(x: Aval, y: Aval, *, transpose_x: bool, transpose_y: bool) -> Aval:
@@ -78,7 +82,9 @@ def _matmul_shape(x: Aval, y: Aval, *, transpose_x: bool, transpose_y: bool) -> 
     try:
         batch = broadcast(x.shape[:-2], y.shape[:-2])
     except InvalidArgumentError:
-        raise invalid(f"In[0] and In[1] must have compatible batch dimensions: {dims_text(x.shape)} vs. {dims_text(y.shape)}.") from None
+        raise invalid(
+            f"In[0] and In[1] must have compatible batch dimensions: {dims_text(x.shape)} vs. {dims_text(y.shape)}."
+        ) from None
     return Aval((*batch, m, n), x.dtype)
 
 
@@ -107,7 +113,8 @@ def _rows(x: Any) -> Any:
 def _matmul_cases(rng: Any) -> list:
     def case(x: Shape, y: Shape, tx: bool = False, ty: bool = False) -> tuple:
         turned = (*y[:-2], y[-1], y[-2]) if ty else y
-        return (rng.uniform(-2, 2, (*x[:-2], x[-1], x[-2]) if tx else x), rng.uniform(-2, 2, turned)), {"transpose_x": tx, "transpose_y": ty}
+        arrays = rng.uniform(-2, 2, (*x[:-2], x[-1], x[-2]) if tx else x), rng.uniform(-2, 2, turned)
+        return arrays, {"transpose_x": tx, "transpose_y": ty}
 
     return [
         *[case((2, 3), (3, 4), tx, ty) for tx in (False, True) for ty in (False, True)],
@@ -151,7 +158,9 @@ def _sizes(terms: tuple[str, ...], shapes: tuple[tuple, ...]) -> dict[str, Any]:
     sizes: dict[str, Any] = {}
     for n, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
         if len(term) != len(shape):
-            raise invalid(f"Expected input {n} to have rank {len(term)} but got: {len(shape)} (shape {dims_text(shape)} for {term!r}).")
+            raise invalid(
+                f"Expected input {n} to have rank {len(term)} but got: {len(shape)} (shape {dims_text(shape)} for {term!r})."
+            )
         for axis, (label, d) in enumerate(zip(term, shape, strict=True)):
             want = sizes.get(label)
             if want is None:
@@ -167,9 +176,13 @@ def _einsum_shape(*xs: Aval, equation: str) -> Aval:
     sizes = _sizes(terms, tuple(x.shape for x in xs))
     for n, x in enumerate(xs):
         if x.dtype is not xs[0].dtype:
-            raise invalid(f"cannot compute Einsum as input #{n}(zero-based) was expected to be a {xs[0].dtype.name} tensor but is a {x.dtype.name} tensor.")
+            raise invalid(
+                f"cannot compute Einsum as input #{n}(zero-based) was expected to be a {xs[0].dtype.name} tensor but is a {x.dtype.name} tensor."
+            )
     if not set(out) <= set(sizes) or len(_unique(out)) != len(out):
-        raise invalid(f"einsum: each label of the output must stand in an operand, and once in the output: {equation!r}.")
+        raise invalid(
+            f"einsum: each label of the output must stand in an operand, and once in the output: {equation!r}."
+        )
     return Aval(tuple(sizes[label] for label in out), xs[0].dtype)
 
 
@@ -249,7 +262,7 @@ def _pair(a: str, b: str, keep: str, out: str, sizes: dict[str, int], integers: 
     shared = [label for label in a if label in b]
     summed = "".join(label for label in shared if label not in keep)
     if not summed:
-        labels = "".join(sorted(_unique(a + b), key=lambda label: out.find(label) % len(LETTERS)))
+        labels = "".join(sorted(_unique(a + b), key=lambda label: (label not in out, out.find(label))))
         left, right = (_arrange(t, [label if label in t else "" for label in labels], sizes) for t in (a, b))
         return labels, lambda x, y: left(x) * right(y)
     batch = "".join(label for label in shared if label in keep)
@@ -263,17 +276,17 @@ def _pair(a: str, b: str, keep: str, out: str, sizes: dict[str, int], integers: 
     # without a batch, `dot` of a vector where an operand has no labels of its own; with one, stacks of matrices
     left = _arrange(a, [*batch, *([mine] if mine or batch else []), summed], sizes)
     right = _arrange(b, [*batch, summed, *([yours] if yours or batch else [])], sizes)
-    if len(mine) == 1 == len(yours):
-        whole = None
-    else:
-        whole = tuple(sizes[label] for label in labels)
-        if not batch and len(mine) <= 1 and len(yours) <= 1:
-            whole = None
-    if not batch:
-        return labels, (lambda x, y: left(x).dot(right(y))) if whole is None else lambda x, y: left(x).dot(right(y)).reshape(whole)
-    if whole is None:
-        return labels, lambda x, y: np.matmul(_unit_stride(left(x)), _unit_stride(right(y)))
-    return labels, lambda x, y: np.matmul(_unit_stride(left(x)), _unit_stride(right(y))).reshape(whole)
+    product = _stacks if batch else _dot
+    if (
+        len(mine) > 1 or len(yours) > 1 or (batch and not (mine and yours))
+    ):  # part the merged dimensions, drop the new ones
+        shape = tuple(sizes[label] for label in labels)
+        return labels, lambda x, y: product(left(x), right(y)).reshape(shape)
+    return labels, lambda x, y: product(left(x), right(y))
+
+
+def _dot(x: Any, y: Any) -> Any:
+    return x.dot(y)
 
 
 def _arrange(labels: str, groups: list[str], sizes: dict[str, int]) -> Callable:
@@ -314,7 +327,8 @@ def _einsum_grad(g: Any, xs: tuple, i: int, shapes: tuple, equation: str) -> Any
         if times > 1:
             at, n = labels.index(label), size[label]
             labels = labels[:at] + labels[at + 1 :] + label * times
-            d = _on_diagonal(st.transpose(d, perm=tuple(j for j in range(len(d._shape)) if j != at) + (at,)), n, times)
+            others = [j for j in range(len(d._shape)) if j != at]
+            d = _on_diagonal(st.transpose(d, perm=(*others, at)), n, times)
     # equal labels are interchangeable, so a label's k-th place here may serve as its k-th place there
     places = {label: [j for j, other in enumerate(labels) if other == label] for label in size}
     return st.transpose(d, perm=tuple(places[label].pop(0) for label in term))
@@ -331,7 +345,8 @@ def _on_diagonal(x: Any, n: int, times: int) -> Any:
 def _batch_einsum(p: Primitive, xs: tuple, batched: tuple[bool, ...], attrs: dict[str, Any]) -> Any:
     terms, out = _parse(attrs["equation"])
     new = next(label for label in LETTERS if label not in attrs["equation"])
-    return p(*xs, equation=",".join(new + t if b else t for t, b in zip(terms, batched, strict=True)) + "->" + new + out)
+    terms = tuple(new + t if b else t for t, b in zip(terms, batched, strict=True))
+    return p(*xs, equation=f"{','.join(terms)}->{new}{out}")
 
 
 def _einsum_cases(rng: Any) -> list:
@@ -339,7 +354,8 @@ def _einsum_cases(rng: Any) -> list:
 
     def case(equation: str, **other: int) -> tuple:
         sizes = {**size, **other}
-        return tuple(rng.uniform(-2, 2, tuple(sizes[label] for label in t))[()] for t in _parse(equation)[0]), {"equation": equation}
+        shapes = [tuple(sizes[label] for label in t) for t in _parse(equation)[0]]
+        return tuple(rng.uniform(-2, 2, s)[()] for s in shapes), {"equation": equation}
 
     return [case(e) for e in (
         "ij,jk->ik", "ji,jk->ki", "ij,kj->ki", "i,i->", "ij,j->i", "j,ij->i", "ij,ij->", "ij,ji->", "ai,ai->a", "aij,ajk->aik", "iaj,jka->kai",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.dtypes import ANY, BOOL, COMPLEX, FLOAT, INEXACT, INT, NUMERIC, REAL, UINT, DType, bool_
+from ..ground.dtypes import ANY, BOOL, COMPLEX, FLOAT, INEXACT, INT, NUMERIC, REAL, STRING, UINT, DType, bool_
 from ..ground.errors import InvalidArgumentError, invalid
 from ..ground.primitive import Aval, Primitive
 from ..ground.shapes import broadcast, dims_text
@@ -75,7 +75,8 @@ def special(name: str) -> Callable:
 
 # -- arithmetic --------------------------------------------------------------------------------------------------------
 
-add = binary("add", operator.add, lambda g: g, lambda g: g, ufunc=np.add, tf="AddV2", linear=True, doc="x + y, elementwise.")
+add = binary("add", operator.add, lambda g: g, lambda g: g, accepts=NUMERIC | STRING, ufunc=np.add, tf="AddV2", linear=True,
+             doc="x + y, elementwise; strings are joined.")  # fmt: skip
 sub = binary("subtract", operator.sub, lambda g: g, lambda g: -g, ufunc=np.subtract, tf="Sub", linear=True, doc="x - y, elementwise.")
 mul = binary("multiply", operator.mul, lambda g, y: g * y, lambda g, x: x * g, ufunc=np.multiply, tf="Mul", doc="x * y, elementwise.")
 div = binary("divide", operator.truediv, lambda g, y: g / y, lambda g, x, y: g * ((-x / y) / y), ((-3, 3), (0.5, 3)), INEXACT,
@@ -125,12 +126,14 @@ truncatemod = binary("truncatemod", _nonzero_divisor(np.fmod), lambda g: g, lamb
 
 
 def _truncatediv(x: Any, y: Any) -> Any:
+    if y.dtype.kind not in "iu":
+        return np.trunc(x / y)
     q = np.floor_divide(np.abs(x), np.abs(y))
     return (q * (np.sign(x) * np.sign(y)).astype(q.dtype)).astype(x.dtype)[()]
 
 
-truncatediv = binary("truncatediv", _nonzero_divisor(_truncatediv), None, None, ((-9, 9), (0.5, 3)), INT | UINT, tf="TruncateDiv",
-                     doc="x / y for integers, rounded towards zero. Its gradient is None.")  # fmt: skip
+truncatediv = binary("truncatediv", _nonzero_divisor(_truncatediv), None, None, ((-9, 9), (0.5, 3)), REAL, tf="TruncateDiv",
+                     doc="x / y, rounded towards zero. Its gradient is None.")  # fmt: skip
 maximum = binary("maximum", np.maximum, lambda g, x, y: select(greater_equal(x, y), g, st.zeros_like(g)),
                  lambda g, x, y: select(greater_equal(x, y), st.zeros_like(g), g), accepts=REAL, doc="The larger of x and y; at a tie the gradient goes to x.")  # fmt: skip
 minimum = binary("minimum", np.minimum, lambda g, x, y: select(less_equal(x, y), g, st.zeros_like(g)),
@@ -142,8 +145,12 @@ def _squared_difference(x: Any, y: Any) -> Any:
     return d * d if d.dtype.kind != "c" else np.conj(d) * d
 
 
-squared_difference = binary("squared_difference", _squared_difference, lambda g, x, y: 2 * g * (x - y), lambda g, x, y: -2 * g * (x - y), accepts=REAL,
-                            doc="(x - y)², elementwise.")  # fmt: skip
+def _real_part(g: Any) -> Any:
+    return st.match(real(g), g) if g._d.is_complex else g
+
+
+squared_difference = binary("squared_difference", _squared_difference, lambda g, x, y: 2 * _real_part(g) * (x - y), lambda g, x, y: -2 * _real_part(g) * (x - y),
+                            holomorphic=False, doc="|x - y|², elementwise.")  # fmt: skip
 
 
 def _no_nan(x: Any, y: Any) -> Any:
@@ -320,8 +327,8 @@ is_finite = unary("is_finite", np.isfinite, None, (-3, 3), INEXACT, out=bool_, d
 
 
 def _check_numerics(x: Any, *, message: str) -> Any:
-    if not np.isfinite(x).all():
-        found = [word for word, f in (("Inf", np.isposinf), ("-Inf", np.isneginf), ("NaN", np.isnan)) if f(x.astype(np.float64)).any()]
+    if not np.all(np.isfinite(x)):
+        found = [word for word, f in (("Inf", np.isinf), ("NaN", np.isnan)) if np.any(f(x))]
         raise invalid(f"{message} : Tensor had {' and '.join(found)} values")
     return x
 

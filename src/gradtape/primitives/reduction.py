@@ -98,7 +98,10 @@ _sum_kernel = _reducer(np.add)
 def _mean(x: Any, *, axis: Axes, keepdims: bool) -> Any:
     n = _count(x.shape, axis)
     if x.dtype.kind in "iu":
-        return np.floor_divide(_sum_kernel(x, axis=axis, keepdims=keepdims), x.dtype.type(n or 1))
+        # rounded towards zero, and summed so widely that small types do not overflow on the way
+        total = np.add.reduce(x, axis=axis, dtype=np.int64 if x.dtype.kind == "i" else np.uint64, keepdims=keepdims) if np.ndim(x) else x
+        count = total.dtype.type(n or 1)
+        return np.where(total < 0, -(-total // count), total // count).astype(x.dtype)[()]
     if x.dtype.itemsize == 2:
         return _mean(x.astype(np.float32), axis=axis, keepdims=keepdims).astype(x.dtype)
     return _sum_kernel(x, axis=axis, keepdims=keepdims) / x.real.dtype.type(n)
@@ -152,7 +155,8 @@ logsumexp = reduction("logsumexp", _logsumexp,
 
 
 def _finite(x: Any) -> Any:
-    return ew.select(ew.is_finite(x), x, st.zeros_like(x))
+    """0 for -inf, which is the logarithm of an empty sum: its terms exp(x) are 0, whatever they are divided by."""
+    return ew.select(ew.equal(x, st.full_like(x, value=-np.inf)), st.zeros_like(x), x)
 
 
 any = reduction("any", lambda x, *, axis, keepdims: np.logical_or.reduce(x, axis=axis, keepdims=keepdims) if np.ndim(x) else x, None, BOOL, doc="Whether any element is true along axes.")
@@ -167,7 +171,14 @@ def _arg_shape(x: Aval, *, axis: int) -> Aval:
 
 
 def _arg(name: str, f: Callable, doc: str) -> Primitive:
-    return Primitive(name, "x", lambda x, *, axis: f(x, axis).astype(np.int64), shape=_arg_shape, accepts=REAL | BOOL, out=int64,
+    def kernel(x: Any, *, axis: int) -> Any:
+        if x.dtype.kind in "fV":
+            nan = np.isnan(x)
+            if nan.any():  # passed over
+                x = np.where(nan, x.dtype.type(-np.inf if f is np.argmax else np.inf), x)
+        return f(x, axis).astype(np.int64)
+
+    return Primitive(name, "x", kernel, shape=_arg_shape, accepts=REAL | BOOL, out=int64,
                      batch=lambda p, xs, batched, attrs: p(xs[0], axis=attrs["axis"] + 1),
                      cases=lambda rng: [((rng.uniform(-3, 3, (2, 3)),), {"axis": a}) for a in (0, 1)], doc=doc)  # fmt: skip
 

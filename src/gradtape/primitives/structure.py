@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.dtypes import ANY, BOOL, NUMERIC, DType
+from ..ground.dtypes import ANY, BOOL, NUMERIC, DType, complex128, int32, int64, uint8
 from ..ground.errors import invalid
 from ..ground.primitive import Aval, Primitive
 from ..ground.shapes import TensorShape, check_axes, check_axis, dims_text
@@ -269,7 +269,9 @@ def _pad(x: Any, *, paddings: tuple[tuple[int, int], ...], value: Any) -> Any:
         raise ValueError("one row for each dimension")
     if type(x) is not np.ndarray:
         return x
-    return np.pad(x, paddings, constant_values=b"" if x.dtype.kind == "O" else value)
+    out = np.full([a + d + b for d, (a, b) in zip(x.shape, paddings, strict=True)], value, x.dtype)
+    out[tuple([slice(a, a + d) for d, (a, _) in zip(x.shape, paddings, strict=True)])] = x
+    return out
 
 
 def _pad_grad(g: Any, x_shape: Shape, paddings: tuple) -> Any:
@@ -305,6 +307,31 @@ cast_p = Primitive(
 def cast(x: Any, dtype: DType) -> Any:
     """``x`` itself where it has the dtype already."""
     return x if x._d is dtype else cast_p(x, dtype=dtype, source=x._d)
+
+
+def _bitcast(x: Any, *, dtype: DType) -> Any:
+    a = np.asarray(x)
+    had, has = a.dtype.itemsize, dtype.np.itemsize
+    if has < had:
+        a = a[..., None]
+    elif has > had and (not a.ndim or a.shape[-1] * had != has):
+        raise ValueError("not the parts of one element")
+    out = np.ascontiguousarray(a).view(dtype.np)
+    return out[..., 0][()] if has > had else out.reshape(x.shape)[()] if has == had else out
+
+
+def _bitcast_shape(x: Aval, *, dtype: DType) -> Aval:
+    had, has = x.dtype.size, dtype.size
+    if has < had:
+        return Aval((*x.shape, had // has), dtype)
+    if has > had and (not x.ndim or x.shape[-1] not in (has // had, None)):
+        raise invalid(f"Cannot bitcast from {x.dtype.name} to {dtype.name}: the last dimension of shape {dims_text(x.shape)} must be {has // had}, the parts of one element.")
+    return Aval(x.shape[:-1] if has > had else x.shape, dtype)
+
+
+bitcast = Primitive("bitcast", "x", _bitcast, shape=_bitcast_shape, accepts=NUMERIC, out="kernel", batch=lambda p, xs, batched, attrs: p(xs[0], **attrs),
+                    cases=lambda rng: [((_some(rng, 3, 2),), {"dtype": d}) for d in (int64, uint8, complex128)] + [((_some(rng),), {"dtype": int32})],
+                    doc="The same bytes read as another dtype.")  # fmt: skip
 
 
 def match(g: Any, x: Any) -> Any:

@@ -1,0 +1,523 @@
+"""``tf.function``: a Python function traced once for each form of its arguments, and run as a program from then on."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from ..core.state import state
+from ..core.tensor import Tensor, convert
+from ..core.variable import Variable
+from ..ground import nest
+from ..ground.primitive import Aval
+from . import interpreter, simplify
+from .program import Program
+from .signature import TensorSpec, describe, is_leaf, key_of, replace_leaves
+from .trace import SymbolicTensor, Trace
+
+CACHE_SIZE = 128  # traces kept for each function; the one not used for longest goes first
+
+_eagerly = False
+
+
+def run_functions_eagerly(run_eagerly: bool) -> None:
+    """Run every tf.function as plain Python (for debugging), or trace again.
+
+    >>> import gradtape as tf
+    >>> tf.config.run_functions_eagerly(False)
+    """
+    global _eagerly
+    _eagerly = bool(run_eagerly)
+
+
+def functions_run_eagerly() -> bool:
+    """Whether functions run as plain Python."""
+    return _eagerly
+
+
+class RetraceWarning(UserWarning):
+    """A function was traced again and again: each trace costs time, and most programs need few."""
+
+
+class ConcreteFunction:
+    """One trace of a function: a program with the structure of its arguments and results.
+
+    Attributes:
+        graph: the traced graph; ``print(f.graph)`` shows it.
+    """
+
+    def __init__(self, name: str, program: Program, consts: list[Tensor], structure: Any, outputs: list[Any], args: tuple, kwargs: dict,
+                 parameters: list[tuple[str, Any, Any]], input_names: list[str]) -> None:  # fmt: skip
+        self.name = name
+        self.program = program
+        self._consts = consts  # eager tensors of the surroundings that the trace met
+        self._structure = structure
+        self._outputs = outputs  # for each leaf: the number of the program's result, or ("value", x)
+        self._args, self._kwargs = args, kwargs
+        self._parameters = parameters
+        self._input_names = input_names
+
+    @property
+    def graph(self) -> Any:
+        """The traced graph."""
+        return self.program.graph
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The variables it reads or assigns."""
+        return tuple(self.program.variables)
+
+    @property
+    def trainable_variables(self) -> tuple[Variable, ...]:
+        """Those of ``variables`` that are trainable."""
+        return tuple([v for v in self.program.variables if v.trainable])
+
+    @property
+    def inputs(self) -> list[TensorSpec]:
+        """The specs of the graph's inputs."""
+        return [TensorSpec(v.aval.shape, v.aval.dtype) for v in self.graph.inputs]
+
+    @property
+    def outputs(self) -> list[TensorSpec]:
+        """The specs of the graph's results."""
+        return [TensorSpec(v.aval.shape, v.aval.dtype) for v in self.graph.outputs[: self.program.n_results]]
+
+    @property
+    def structured_input_signature(self) -> tuple[tuple, dict]:
+        """The arguments' specs, as the function takes them."""
+        names = iter(self._input_names)
+        spec = lambda x: TensorSpec(x.shape, x.dtype, next(names))  # noqa: E731
+        return replace_leaves(self._args, spec), replace_leaves(self._kwargs, spec)
+
+    @property
+    def structured_outputs(self) -> Any:
+        """The results' specs, as the function returns them."""
+        specs = self.outputs
+        return nest.pack_sequence_as(self._structure, [specs[o] if isinstance(o, int) else o[1] for o in self._outputs])
+
+    def pretty_printed_signature(self, verbose: bool = True) -> str:
+        """Arguments, results and captured variables in words."""
+        lines = ["Input Parameters:"]
+        lines += [f"  {name} ({kind}): {describe(value)}" for name, kind, value in self._parameters] or ["  None"]
+        leaves = [describe(s) if isinstance(s, TensorSpec) else describe(s) for s in nest.flatten(self.structured_outputs)]
+        lines += ["Output Type:", "  " + (leaves[0] if not nest.is_nested(self._structure) else repr(nest.pack_sequence_as(self._structure, leaves)).replace("'", ""))]
+        lines += ["Captures:"] + ([f"  {v.name}: {describe(v)}" for v in self.program.variables] or ["  None"])
+        return "\n".join(lines)
+
+    def call_flat(self, leaves: list[Tensor]) -> Any:
+        """Run on the tensors of the arguments, in order."""
+        program = self.program
+        if state.tapes and self._consts:
+            program, leaves = self._promoted(leaves)
+        results = program(leaves)
+        if type(self._structure) is Tensor:
+            return results[0]
+        return nest.pack_sequence_as(self._structure, [results[o] if isinstance(o, int) else o[1] for o in self._outputs])
+
+    def _promoted(self, leaves: list[Tensor]) -> tuple[Program, list[Tensor]]:
+        """The program with those constants as inputs that a tape watches, so that gradients flow to them."""
+        watched = tuple([i for i, c in enumerate(self._consts) if c._k and any(c._k in t._live for t in state.tapes)])
+        if not watched:
+            return self.program, leaves
+        return self._with_inputs(watched), [*leaves, *[self._consts[i] for i in watched]]
+
+    def _with_inputs(self, which: tuple[int, ...]) -> Program:
+        raise NotImplementedError
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves: list[Tensor] = []
+        key_of(args, leaves)
+        key_of({k: kwargs[k] for k in sorted(kwargs)}, leaves)
+        want = self.program.graph.inputs[: len(self._input_names)]
+        if len(leaves) != len(want):
+            raise TypeError(f"{self.name} takes {len(want)} tensors, but {len(leaves)} were given.")
+        for x, v, n in zip(leaves, want, self._input_names, strict=True):
+            if x._d is not v.aval.dtype or x._shape != v.aval.shape:
+                raise TypeError(f"Argument {n!r} of {self.name} must be {v.aval}, but is {x._d.name}{list(x._shape)}.")
+        return self.call_flat(leaves)
+
+    def __repr__(self) -> str:
+        return f"<ConcreteFunction {self.name} at {id(self):#x}>"
+
+    def __str__(self) -> str:
+        return "ConcreteFunction " + self.pretty_printed_signature()
+
+
+class _Raw(ConcreteFunction):
+    """A ConcreteFunction that kept its trace, so that constants can become inputs."""
+
+    def __init__(self, *args: Any, raw: Any, order: list[int]) -> None:
+        super().__init__(*args)
+        self._raw = raw  # (graph before simplification, constants' values)
+        self._variants: dict[tuple[int, ...], Program] = {}
+
+    def _with_inputs(self, which: tuple[int, ...]) -> Program:
+        found = self._variants.get(which)
+        if found is None:
+            from ..ground.graph import Graph, Value
+
+            graph, values = self._raw
+            n = len(self._input_names)
+            fresh = {id(values[i]): Value(values[i].aval) for i in which}
+            swap = lambda v: fresh.get(id(v), v)  # noqa: E731
+            nodes, outs = _substitute(graph.nodes, graph.outputs, swap)
+            inputs = graph.inputs[:n] + [fresh[id(values[i])] for i in which] + graph.inputs[n:]
+            p = self.program
+            found = Program(simplify.simplify(Graph(inputs, outs, nodes, graph.name)), p.n_results, p.variables, p.assigned, p.compiler)
+            self._variants[which] = found
+        return found
+
+
+def _substitute(nodes: list, outputs: list, swap: Callable) -> tuple[list, list]:
+    from ..ground.graph import Node
+
+    new: dict[int, Any] = {}
+    look = lambda v: new.get(id(v)) or swap(v)  # noqa: E731
+    out = []
+    for n in nodes:
+        m = Node(n.p, tuple([look(v) for v in n.ins]), n.attrs, [v.aval for v in n.outs], n.line)
+        new.update({id(v): w for v, w in zip(n.outs, m.outs, strict=True)})
+        out.append(m)
+    return out, [look(v) for v in outputs]
+
+
+class Function:
+    """A Python function that runs as traced programs. Made by ``tf.function``."""
+
+    def __init__(self, python_function: Callable, name: str | None = None, input_signature: Any = None, autograph: bool = True, jit_compile: bool | None = None,
+                 reduce_retracing: bool = False, experimental_autograph_options: Any = None, fast_math: bool = False) -> None:  # fmt: skip
+        self._python_function = python_function
+        self._name = name or getattr(python_function, "__name__", type(python_function).__name__)
+        functools.update_wrapper(self, python_function)
+        self._autograph = autograph
+        self.fast_math = fast_math
+        self._lock = threading.RLock()
+        self._traces: OrderedDict[Any, ConcreteFunction] = OrderedDict()
+        self._count = 0
+        self._calls = 0
+        self._recent: list[bool] = []
+        self._variables_made = False
+        self._last: list[Any] = []
+        self._warned = False
+        try:
+            self._signature: inspect.Signature | None = inspect.signature(python_function)
+        except (TypeError, ValueError):
+            self._signature = None
+        self._positional, self._simple = self._read_signature()
+        self._input_signature = None if input_signature is None else tuple(input_signature)
+        self._converted: Callable | None = None
+
+    def _read_signature(self) -> tuple[int, bool]:
+        """How many positional parameters there are, and whether they are all there is."""
+        if self._signature is None:
+            return -1, False
+        ps = self._signature.parameters.values()
+        plain = all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in ps)
+        return len(ps), plain
+
+    # -- public questions ---------------------------------------------------------------------------------------------
+    @property
+    def python_function(self) -> Callable:
+        """The function as it was written."""
+        return self._python_function
+
+    @property
+    def input_signature(self) -> tuple | None:
+        """The input signature, or None."""
+        return self._input_signature
+
+    def experimental_get_tracing_count(self) -> int:
+        """How often the function was traced."""
+        return self._count
+
+    def pretty_printed_concrete_signatures(self, verbose: bool = True) -> str:
+        """The signatures of all traces in words."""
+        return "\n\n".join(c.pretty_printed_signature(verbose) for c in self._traces.values())
+
+    @property
+    def graph(self) -> Any:
+        """The graph of the latest trace. ValueError if there is none."""
+        if not self._traces:
+            raise ValueError(f"{self._name} has not been traced: call it, or get_concrete_function(...), first.")
+        return next(reversed(self._traces.values())).graph
+
+    # -- calling ------------------------------------------------------------------------------------------------------
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if _eagerly:
+            return self._python_function(*args, **kwargs)
+        if kwargs or not self._simple or len(args) != self._positional:
+            args, kwargs = self._bind(args, kwargs)
+        if self._input_signature is not None:
+            args = self._cast_to_signature(args)
+        leaves: list[Tensor] = []
+        key = tuple([key_of(a, leaves) for a in args])
+        if kwargs:
+            key = (key, tuple([(k, key_of(v, leaves)) for k, v in kwargs.items()]))
+        try:
+            concrete = self._traces.get(key)
+        except TypeError as e:
+            raise TypeError(f"An argument of {self._name} cannot be told apart by value ({e}): pass hashable Python objects or tensors.") from None
+        if concrete is None:
+            concrete = self._trace(key, args, kwargs)
+            self._note(True, args, kwargs)
+        elif self._recent:
+            self._note(False, args, kwargs)
+        return concrete.call_flat(leaves)
+
+    def _bind(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        if self._signature is None:
+            return args, dict(sorted(kwargs.items()))
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as e:
+            raise TypeError(f"Binding inputs to tf.function failed due to `{e}`. Received args: {args} and kwargs: {kwargs} for signature: {self._signature}.") from None
+        bound.apply_defaults()
+        return bound.args, dict(sorted(bound.kwargs.items()))
+
+    def _cast_to_signature(self, args: tuple) -> tuple:
+        specs = self._input_signature or ()
+        if len(args) > len(specs):
+            rest = args[len(specs) :]
+            if any(is_leaf(a) for a in rest):
+                raise TypeError(f"Binding inputs to tf.function failed: {len(args)} arguments were given for an input_signature of {len(specs)}.")
+        out = []
+        for a, s in zip(args, specs):  # noqa: B905
+            out.append(self._cast_argument(a, s))
+        return (*out, *args[len(specs) :])
+
+    def _cast_argument(self, a: Any, spec: Any) -> Any:
+        if not isinstance(spec, TensorSpec):
+            if isinstance(spec, (list, tuple)) and isinstance(a, (list, tuple)) and len(a) == len(spec):
+                return type(a)([self._cast_argument(x, s) for x, s in zip(a, spec, strict=True)])
+            if isinstance(spec, dict) and isinstance(a, dict) and spec.keys() == a.keys():
+                return {k: self._cast_argument(a[k], spec[k]) for k in a}
+            raise TypeError(f"Binding inputs to tf.function failed: {a!r} does not have the structure of {spec!r}.")
+        if isinstance(a, TensorSpec):
+            return a
+        t = a if isinstance(a, Tensor) else convert(a, None, spec.dtype)
+        if t._d is not spec.dtype or not spec.shape.is_compatible_with(t._shape):
+            raise TypeError(f"Binding inputs to tf.function failed due to `Can not cast TensorSpec(shape={t.shape}, dtype={t._d!r}, name=None) to {spec!r}`. Function {self._name}.")
+        return t
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
+        """The trace for arguments of this form; TensorSpecs may stand for tensors.
+
+        Raises:
+            ValueError: a TensorSpec has unknown dimensions: gradtape compiles for known shapes.
+        """
+        if self._input_signature is not None and not args and not kwargs:
+            args = self._input_signature
+        args, kwargs = self._bind(args, kwargs)
+        leaves: list[Any] = []
+        key: Any = tuple([key_of(a, leaves) for a in args])
+        if kwargs:
+            key = (key, tuple([(k, key_of(v, leaves)) for k, v in kwargs.items()]))
+        for x in leaves:
+            if isinstance(x, TensorSpec) and not x.shape.is_fully_defined():
+                raise ValueError(f"{self._name}: a concrete function needs known shapes, but {x!r} leaves some open. Call the function itself: it specialises for each shape.")
+        return self._traces.get(key) or self._trace(key, args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else _BoundFunction(self, instance)
+
+    # -- tracing ------------------------------------------------------------------------------------------------------
+    def _note(self, traced: bool, args: tuple, kwargs: dict) -> None:
+        """Warn, once, when most of the latest calls had to trace."""
+        self._recent = [*self._recent[-9:], traced]
+        if traced:
+            if sum(self._recent) >= 5 and self._count >= 5 and not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"{sum(self._recent)} out of the last {len(self._recent)} calls to {self._name} triggered tracing, which is expensive. {self._difference(args, kwargs)} "
+                    "Pass tensors instead of Python values, keep shapes the same, and make tf.functions outside of loops.",
+                    RetraceWarning, stacklevel=3)  # fmt: skip
+            self._last = [args, kwargs]
+
+    def _difference(self, args: tuple, kwargs: dict) -> str:
+        if not self._last:
+            return ""
+        names = list(self._signature.parameters) if self._signature else []
+        old = [*self._last[0], *self._last[1].values()]
+        new = [*args, *kwargs.values()]
+        for i, (a, b) in enumerate(zip(old, new)):  # noqa: B905
+            if describe(a) != describe(b):
+                name = names[i] if i < len(names) else f"#{i}"
+                return f"Argument {name!r} was {describe(a)} and is now {describe(b)}."
+        return ""
+
+    def _trace(self, key: Any, args: tuple, kwargs: dict) -> ConcreteFunction:
+        with self._lock:
+            found = self._traces.get(key)
+            if found is not None:
+                return found
+            f = self._callable()
+            concrete, made = self._trace_once(f, args, kwargs)
+            if made:
+                if self._variables_made:
+                    raise ValueError(_MADE_AGAIN)
+                self._variables_made = True
+                concrete, again = self._trace_once(f, args, kwargs)  # as in TensorFlow: the second trace must find them made
+                if again:
+                    self._variables_made = False
+                    raise ValueError(_MADE_AGAIN)
+            self._traces[key] = concrete
+            if len(self._traces) > CACHE_SIZE:
+                self._traces.popitem(last=False)
+            return concrete
+
+    def _callable(self) -> Callable:
+        if self._converted is None:
+            self._converted = self._python_function
+            if self._autograph:
+                from .staging import convert_control_flow
+
+                self._converted = convert_control_flow(self._python_function)
+        return self._converted
+
+    def _trace_once(self, f: Callable, args: tuple, kwargs: dict) -> tuple[ConcreteFunction, bool]:
+        self._count += 1
+        trace = Trace(self._name)
+        names = _argument_names(self._signature, args, kwargs)
+        it = iter(names)
+        with trace:
+            make = lambda x: trace.input(_aval(x), next(it))  # noqa: E731
+            s_args, s_kwargs = replace_leaves(args, make), replace_leaves(kwargs, make)
+            n_args = len(trace.inputs)
+            result = f(*s_args, **s_kwargs)
+            leaves = nest.flatten(result)
+            outputs: list[Any] = []
+            tensors: list[Tensor] = []
+            for leaf in leaves:
+                if leaf is None or not _convertible(leaf):
+                    outputs.append(("value", leaf))
+                else:
+                    outputs.append(len(tensors))
+                    tensors.append(leaf if isinstance(leaf, Tensor) else convert(leaf))
+            cells = list(trace.variables.values())
+            assigned = [c for c in cells if c.assigned]
+            graph = trace.finish([*tensors, *[c.current for c in assigned]], self._name)
+        # the variables' inputs, wherever they came up, go behind the arguments
+        of_vars = [c.first.value for c in cells]
+        graph.inputs = [t.value for t in trace.inputs[:n_args]] + of_vars
+        outside = [(t, v) for t, v in trace._consts.values() if v.const is not None]
+        consts, values = [t for t, _ in outside], [v for _, v in outside]
+        program = Program(simplify.simplify(graph), len(tensors), [c.variable for c in cells], [c.variable for c in assigned], self._compiler())
+        structure = tensors[0] if len(leaves) == 1 and not nest.is_nested(result) and outputs == [0] else result
+        if isinstance(structure, SymbolicTensor) or (outputs == [0] and not nest.is_nested(result)):
+            structure = Tensor(None, None)  # type: ignore[arg-type]  # a single tensor
+        parameters = _parameters(self._signature, args, kwargs)
+        concrete = _Raw(self._name, program, consts, structure, outputs, _specs(args), _specs(kwargs), parameters, names, raw=(graph, values), order=[])
+        return concrete, bool(trace.created)
+
+    def _compiler(self) -> Callable:
+        return interpreter.compile
+
+    def __repr__(self) -> str:
+        return f"<gradtape.Function {self._name}>"
+
+
+_MADE_AGAIN = (
+    "tf.function only supports singleton tf.Variables created on the first call. Make sure the tf.Variable is only created once or created outside tf.function. "
+    "See https://www.tensorflow.org/guide/function#creating_tfvariables for more information."
+)
+
+
+class _BoundFunction:
+    """A Function as a method of one object."""
+
+    def __init__(self, function: Function, instance: Any) -> None:
+        self.__self__, self.__func__ = instance, function
+        self.__name__ = function._name
+        self.__doc__ = function.__doc__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__func__, name)
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
+        """The trace for this object and arguments of this form."""
+        return self.__func__.get_concrete_function(self.__self__, *args, **kwargs)
+
+
+def _aval(x: Any) -> Aval:
+    if isinstance(x, TensorSpec):
+        return Aval(tuple(x.shape), x.dtype)
+    t = convert(x)
+    return Aval(t._shape, t._d)
+
+
+def _convertible(x: Any) -> bool:
+    return isinstance(x, (Tensor, Variable, int, float, complex, str, bytes)) or hasattr(x, "_to_tensor") or hasattr(x, "dtype")
+
+
+def _specs(x: Any) -> Any:
+    return replace_leaves(x, lambda t: t if isinstance(t, TensorSpec) else TensorSpec.from_tensor(convert(t)))
+
+
+def _parameters(signature: inspect.Signature | None, args: tuple, kwargs: dict) -> list[tuple[str, Any, Any]]:
+    if signature is None:
+        return [(f"arg{i}", "POSITIONAL_ONLY", a) for i, a in enumerate(_specs(args))]
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return [(n, signature.parameters[n].kind.name, _specs(v)) for n, v in bound.arguments.items()]
+
+
+def _argument_names(signature: inspect.Signature | None, args: tuple, kwargs: dict) -> list[str]:
+    """A name for each tensor of the arguments: the parameter's, numbered within a nest."""
+    out: list[str] = []
+    items = _bound_items(signature, args, kwargs)
+    for name, value in items:
+        leaves: list = []
+        key_of(value, leaves)
+        out += [name] if is_leaf(value) else [f"{name}_{i}" if i else name for i in range(len(leaves))]
+    return out
+
+
+def _bound_items(signature: inspect.Signature | None, args: tuple, kwargs: dict) -> list[tuple[str, Any]]:
+    names: list[str] = []
+    if signature is not None:
+        for p in signature.parameters.values():
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+                names.append(p.name)
+            elif p.kind is p.VAR_POSITIONAL:
+                names += [p.name] * max(0, len(args) - len(names))
+    names += [f"arg{i}" for i in range(len(names), len(args))]
+    return [*zip(names, args), *kwargs.items()]  # noqa: B905
+
+
+def function(func: Callable | None = None, input_signature: Any = None, autograph: bool = True, jit_compile: bool | None = None, reduce_retracing: bool = False,
+             experimental_implements: Any = None, experimental_autograph_options: Any = None, experimental_attributes: Any = None,
+             experimental_relax_shapes: Any = None, experimental_compile: Any = None, experimental_follow_type_hints: Any = None, fast_math: bool = False) -> Any:  # fmt: skip
+    """Make a Python function over tensors into a compiled program; also a decorator.
+
+    Args:
+        func: the function. It is traced once for each form of its arguments (dtypes, shapes, Python values, structure).
+        input_signature: a list of TensorSpecs that the arguments must fit; unknown dimensions are specialised when they are met.
+        autograph: turn Python control flow over tensors into graph control flow.
+        jit_compile: accepted; every function is compiled.
+        reduce_retracing: accepted; see docs/differences.md.
+        fast_math: allow contraction and reassociation of float arithmetic.
+
+    Returns:
+        A callable that does what ``func`` does.
+
+    Raises:
+        ValueError: the function makes variables on a call that is not its first.
+        TypeError: arguments that do not fit ``input_signature``.
+
+    >>> import gradtape as tf
+    >>> @tf.function
+    ... def f(x):
+    ...     return x * x + 1.0
+    >>> print(f(tf.constant(3.0)))
+    tf.Tensor(10.0, shape=(), dtype=float32)
+    """
+    make = lambda f: Function(f, None, input_signature, autograph, jit_compile, reduce_retracing, experimental_autograph_options, fast_math)  # noqa: E731
+    return make if func is None else make(func)

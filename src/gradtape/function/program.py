@@ -1,0 +1,240 @@
+"""Program: a traced function ready to run, and to be differentiated by running other programs.
+
+A program is a graph with the variables it reads and assigns. Running one under a tape records a single operation, whose backward
+step is again a program: the graph of the function and its gradient is traced once, together, and parted into a forward program that also
+gives the residuals, and a backward program that takes them. Where the backward pass is itself recorded (an outer tape), the
+backward program takes the inputs instead and computes the residuals again, so that it is an ordinary function of everything it depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..core.dispatch import apply
+from ..core.state import state
+from ..core.tensor import Tensor
+from ..core.variable import Variable
+from ..gradient.tape import GradientTape
+from ..ground.graph import Graph, Node, Value
+from ..ground.primitive import Plan, joint_vjps
+from ..primitives import structure as st
+from ..primitives.indexing import IndexedSlices
+from . import simplify
+from .trace import SymbolicTensor, Trace
+
+
+def replay(graph: Graph, xs: list[Tensor]) -> list[Tensor]:
+    """The graph's operations on ``xs`` through the dispatch: recorded, traced or batched as the surroundings want."""
+    env: dict[int, Tensor] = {id(v): x for v, x in zip(graph.inputs, xs, strict=True)}
+
+    def value(v: Value) -> Tensor:
+        t = env.get(id(v))
+        if t is None:
+            t = env[id(v)] = Tensor(v.const, v.aval.dtype)
+        return t
+
+    trace = state.trace
+    for n in graph.nodes:
+        if trace is not None:
+            trace.line = n.line
+        out = apply(n.p, *[value(v) for v in n.ins], **n.attrs)
+        for v, t in zip(n.outs, out if n.p.multi else (out,), strict=True):
+            env[id(v)] = t
+    if trace is not None:
+        trace.line = None
+    return [value(v) for v in graph.outputs]
+
+
+class Program:
+    """A graph that runs.
+
+    Args:
+        graph: its inputs are ``n_args`` arguments, then the values of ``variables``; its outputs ``n_results`` results, then the new values of ``assigned``.
+        variables: the variables read, in the order of the inputs.
+        assigned: the variables assigned to, in the order of the outputs.
+        compiler: makes a function of a list of arrays from a graph.
+    """
+
+    def __init__(self, graph: Graph, n_results: int, variables: list[Variable], assigned: list[Variable], compiler: Callable) -> None:
+        self.graph = graph
+        self.n_results = n_results
+        self.variables, self.assigned = variables, assigned
+        self.compiler = compiler
+        self.name = self.tf = graph.name
+        self._run: Callable | None = None
+        self._vjps: dict[Any, _Vjp] = {}
+
+    @property
+    def run(self) -> Callable:
+        """The compiled graph: a list of arrays in, a list of arrays out."""
+        if self._run is None:
+            self._run = self.compiler(self.graph)
+        return self._run
+
+    def __call__(self, args: list[Tensor]) -> list[Tensor]:
+        """Run on plain tensors; assigns the variables and returns the results."""
+        xs = [*args, *[v._read() for v in self.variables]] if self.variables else args
+        trace = state.trace
+        if trace is not None or any([x._special for x in xs]):
+            outs = replay(self.graph, xs)
+        else:
+            tracked = 0
+            for tape in state.tapes:
+                live = tape._live
+                for i, x in enumerate(xs):
+                    if x._k in live:
+                        tracked |= 1 << i
+            outs = self._recorded(xs, tracked) if tracked else self._plain(xs)
+        for v, t in zip(self.assigned, outs[self.n_results :]):  # noqa: B905
+            v.assign(Tensor(t._a, t._d) if not t._special else t)
+        return outs[: self.n_results]
+
+    def _plain(self, xs: list[Tensor]) -> list[Tensor]:
+        arrays = self.run([x._a for x in xs])
+        return [Tensor(a, v.aval.dtype) for a, v in zip(arrays, self.graph.outputs)]  # noqa: B905
+
+    def _recorded(self, xs: list[Tensor], tracked: int) -> list[Tensor]:
+        n = len(self.graph.outputs)
+        wanted = sum(1 << j for j in range(self.n_results) if self.graph.outputs[j].aval.dtype.is_inexact)
+        vjp = self.vjp(tracked, wanted)
+        if vjp is None:
+            return self._plain(xs)
+        arrays = vjp.forward([x._a for x in xs])
+        outs = tuple([Tensor(a, v.aval.dtype) for a, v in zip(arrays, self.graph.outputs)])  # noqa: B905
+        op = _Call(self, tracked, xs, outs, arrays[n:], vjp, wanted)
+        for tape in state.tapes:
+            tape._record(op, tuple(xs), outs, None)
+        return list(outs)
+
+    # -- differentiation ----------------------------------------------------------------------------------------------
+    def vjp(self, tracked: int, wanted: int) -> _Vjp | None:
+        """The programs that differentiate the outputs in ``wanted`` with respect to the inputs in ``tracked``; None: there is no path."""
+        key = (tracked, wanted)
+        if key not in self._vjps:
+            self._vjps[key] = _Vjp(self, tracked, wanted)
+        found = self._vjps[key]
+        return found if any(found.connected) else None
+
+
+class _Vjp:
+    """A program and its gradient, traced together, parted into a forward and a backward half."""
+
+    def __init__(self, program: Program, tracked: int, wanted: int) -> None:
+        graph = program.graph
+        ins = [i for i in range(len(graph.inputs)) if tracked >> i & 1]
+        outs = [j for j in range(len(graph.outputs)) if wanted >> j & 1]
+        trace = Trace(graph.name)
+        with trace:
+            xs = [trace.input(v.aval, f"x{i}") for i, v in enumerate(graph.inputs)]
+            with GradientTape() as tape:
+                tape.watch([xs[i] for i in ins if xs[i]._d.is_inexact])
+                ys = replay(graph, list(xs))
+            n_in = len(xs)
+            cotangents = [trace.input(graph.outputs[j].aval, f"g{j}") for j in outs]
+            ds = tape.gradient([ys[j] for j in outs], [xs[i] for i in ins], output_gradients=cotangents)
+            ds = [d.to_dense() if isinstance(d, IndexedSlices) else d for d in ds]
+            joint = trace.finish([*ys, *[d for d in ds if d is not None]], graph.name)
+        self.ins, self.outs = ins, outs
+        self.connected = [d is not None for d in ds]
+        joint = simplify.simplify(joint)
+        n_out = len(ys)
+        forward, backward, self.residual_inputs = partition(joint, n_in, n_out)
+        self.n_out = n_out
+        compiler = program.compiler
+        self.forward = compiler(forward)
+        self.backward_graph = backward
+        self._backward: Callable | None = None
+        self.compiler = compiler
+        # for recorded backward passes: cotangents as a function of the inputs alone
+        self._whole = Graph(joint.inputs, joint.outputs[n_out:], joint.nodes, graph.name + "_gradient")
+        self._whole_program: Program | None = None
+
+    def backward(self, arrays: list) -> list:
+        """Residuals and cotangents in, gradients out, as arrays."""
+        if self._backward is None:
+            self._backward = self.compiler(self.backward_graph)
+        return self._backward(arrays)
+
+    def whole(self) -> Program:
+        """The gradient as a program of the inputs and cotangents."""
+        if self._whole_program is None:
+            g = simplify.simplify(self._whole)
+            self._whole_program = Program(g, len(g.outputs), [], [], self.compiler)
+        return self._whole_program
+
+
+class _Call:
+    """The row that a tape records for one run of a program."""
+
+    broadcasts = holomorphic = sparse = False
+    multi = True
+
+    def __init__(self, program: Program, tracked: int, xs: list[Tensor], outs: tuple, residuals: list, vjp: _Vjp, wanted: int) -> None:
+        self.name = self.tf = program.name
+        self.program, self.xs, self.vjp, self.wanted = program, xs, vjp, wanted
+        self.avals = [(v.aval.shape, v.aval.dtype) for v in program.graph.outputs]
+        self.residuals = [xs[i]._a if i is not None else None for i in vjp.residual_inputs]
+        it = iter(residuals)
+        self.residuals = [next(it) if r is None else r for r in self.residuals]
+        self.plans: dict[int, Plan | None] = {}
+
+    def plan(self, mask: int) -> Plan | None:
+        """See ``Primitive.plan``: a gradient for each connected input."""
+        v = self.vjp
+        connected = [i for i, c in zip(v.ins, v.connected, strict=True) if c]
+        wanted = tuple([i for i in connected if mask >> i & 1])
+        plan = Plan(joint_vjps(self._joint, wanted), False, None, False) if wanted else None
+        self._at = {i: n for n, i in enumerate(connected)}
+        self.plans[mask] = plan
+        return plan
+
+    def _joint(self, g: tuple, wanted: tuple, ins: Any, out: Any, attrs: Any) -> list:
+        ds = self._gradients(g)
+        return [ds[self._at[i]] for i in wanted]
+
+    def _gradients(self, g: tuple) -> list[Tensor]:
+        v = self.vjp
+        cotangents = []
+        for j in v.outs:
+            c = g[j]
+            if c is None:
+                shape, d = self.avals[j]
+                c = st.zeros_of(Tensor(d.type(0), d), shape=shape)
+            cotangents.append(c)
+        if state.tapes or state.trace is not None or any([c._special for c in cotangents]):
+            return v.whole()([*self.xs, *cotangents])
+        arrays = v.backward([*self.residuals, *[c._a for c in cotangents]])
+        return [Tensor(a, o.aval.dtype) for a, o in zip(arrays, v.backward_graph.outputs)]  # noqa: B905
+
+
+def partition(joint: Graph, n_in: int, n_out: int) -> tuple[Graph, Graph, list[int | None]]:
+    """Part ``joint`` (inputs and cotangents in, outputs and gradients out) into a forward and a backward graph.
+
+    Returns:
+        The forward graph (inputs in; outputs and residuals out), the backward graph (residuals and cotangents in, gradients out), and for each
+        residual the number of the input that it is, or None where the forward graph computes it.
+    """
+    late = {id(v) for v in joint.inputs[n_in:]}
+    front: list[Node] = []
+    back: list[Node] = []
+    for n in joint.nodes:
+        if any(id(v) in late for v in n.ins):
+            back.append(n)
+            late.update(id(v) for v in n.outs)
+        else:
+            front.append(n)
+    gradients = joint.outputs[n_out:]
+    position = {id(v): i for i, v in enumerate(joint.inputs[:n_in])}
+    residuals: dict[int, Value] = {}
+    for v in [v for n in back for v in n.ins] + gradients:
+        if v.const is None and id(v) not in late:
+            residuals.setdefault(id(v), v)
+    kept = list(residuals.values())
+    # a fresh input for each residual: the two graphs share no values that both define
+    forward = Graph(joint.inputs[:n_in], joint.outputs[:n_out] + [v for v in kept if id(v) not in position], front, joint.name)
+    backward = Graph(kept + joint.inputs[n_in:], gradients, back, joint.name + "_gradient")
+    return simplify.dead_code(forward), backward, [position.get(id(v)) for v in kept]
+
+
+__all__ = ["Program", "SymbolicTensor", "partition", "replay"]

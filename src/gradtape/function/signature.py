@@ -1,0 +1,151 @@
+"""Signatures: what a function was called with, as a key for its traces, and in words."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.tensor import Tensor, convert
+from ..core.variable import Variable
+from ..ground.dtypes import as_dtype
+from ..ground.shapes import TensorShape
+
+
+class TensorSpec:
+    """The shape and dtype of a tensor argument; dimensions may be unknown.
+
+    Args:
+        shape: a shape; None for an unknown dimension or, as a whole, an unknown rank.
+        dtype: the dtype.
+        name: the argument's name.
+
+    >>> import gradtape as tf
+    >>> tf.TensorSpec([None, 3], tf.float32)
+    TensorSpec(shape=(None, 3), dtype=tf.float32, name=None)
+    """
+
+    __slots__ = ("_d", "_name", "_shape")
+
+    def __init__(self, shape: Any, dtype: Any = "float32", name: str | None = None) -> None:
+        self._shape, self._d, self._name = TensorShape(shape), as_dtype(dtype), name
+
+    shape = property(lambda self: self._shape, doc="The TensorShape.")
+    dtype = property(lambda self: self._d, doc="The DType.")
+    name = property(lambda self: self._name, doc="The argument's name, or None.")
+
+    @classmethod
+    def from_tensor(cls, tensor: Any, name: str | None = None) -> TensorSpec:
+        """The spec of a tensor."""
+        return cls(tensor.shape, tensor.dtype, name)
+
+    from_spec = from_tensor
+
+    def is_compatible_with(self, other: Any) -> bool:
+        """Whether a tensor or spec could be passed for this one."""
+        other = other if isinstance(other, TensorSpec) else convert(other)
+        return other.dtype is self._d and self._shape.is_compatible_with(other.shape)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TensorSpec) and (self._shape, self._d, self._name) == (other._shape, other._d, other._name)
+
+    def __hash__(self) -> int:
+        return hash((self._shape, self._d))
+
+    def __repr__(self) -> str:
+        return f"TensorSpec(shape={self._shape}, dtype={self._d!r}, name={self._name!r})"
+
+
+class Ref:
+    """A key for an object of the user's: equal while it is the same object."""
+
+    __slots__ = ("_hash", "_ref")
+
+    def __init__(self, x: Any) -> None:
+        self._hash = id(x)
+        try:
+            self._ref: Any = weakref.ref(x)
+        except TypeError:
+            self._ref = lambda: x
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ref) and (mine := self._ref()) is not None and mine is other._ref()
+
+    def __repr__(self) -> str:
+        return repr(self._ref())
+
+
+_PLAIN = frozenset([int, float, bool, str, bytes, complex, type(None)])
+
+
+def key_of(x: Any, leaves: list[Tensor]) -> Any:
+    """The key of one argument; its tensors are appended to ``leaves``."""
+    t = type(x)
+    if t is Tensor:
+        leaves.append(x)
+        return x._d, x._a.shape if type(x._a) is not bytes else ()
+    if t in _PLAIN:
+        return t, x
+    if isinstance(x, Tensor):
+        leaves.append(x)
+        return x._d, x._shape
+    if isinstance(x, (np.ndarray, np.generic)):
+        tensor = convert(x)
+        leaves.append(tensor)
+        return tensor._d, tensor._shape
+    if isinstance(x, Variable):
+        return Variable, Ref(x), x._shape
+    if isinstance(x, TensorSpec):
+        leaves.append(x)  # type: ignore[arg-type]
+        return x._d, tuple(x._shape)
+    if isinstance(x, Mapping):
+        return t, tuple([(k, key_of(x[k], leaves)) for k in x])
+    if isinstance(x, (list, tuple)):
+        return t, tuple([key_of(v, leaves) for v in x])
+    if hasattr(x, "_to_tensor"):
+        tensor = convert(x)
+        leaves.append(tensor)
+        return tensor._d, tensor._shape
+    return t, Ref(x)
+
+
+def is_leaf(x: Any) -> bool:
+    """Whether ``key_of`` takes ``x`` as a tensor."""
+    return isinstance(x, (Tensor, np.ndarray, np.generic, TensorSpec)) or (hasattr(x, "_to_tensor") and not isinstance(x, Variable))
+
+
+def replace_leaves(x: Any, make: Any) -> Any:
+    """``x`` with ``make(leaf)`` for each tensor, in the order of ``key_of``."""
+    if is_leaf(x):
+        return make(x)
+    if isinstance(x, Variable) or type(x) in _PLAIN:
+        return x
+    if isinstance(x, Mapping):
+        items = {k: replace_leaves(x[k], make) for k in x}
+        return items if type(x) is dict else type(x)(items)  # type: ignore[call-arg]
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return type(x)(*[replace_leaves(v, make) for v in x])
+    if isinstance(x, (list, tuple)):
+        return type(x)([replace_leaves(v, make) for v in x])
+    return x
+
+
+def describe(x: Any) -> str:
+    """One argument in words, for messages and signatures."""
+    if isinstance(x, (Tensor, TensorSpec)):
+        return f"TensorSpec(shape={x.shape}, dtype={x.dtype!r}, name=None)"
+    if isinstance(x, (np.ndarray, np.generic)):
+        return describe(convert(x))
+    if isinstance(x, Variable):
+        return f"VariableSpec(shape={x.shape}, dtype={x.dtype!r}, trainable={x.trainable})"
+    if isinstance(x, Mapping):
+        return "{" + ", ".join(f"{k!r}: {describe(v)}" for k, v in x.items()) + "}"
+    if isinstance(x, (list, tuple)):
+        inner = ", ".join(map(describe, x))
+        return f"[{inner}]" if isinstance(x, list) else f"({inner}{',' if len(x) == 1 else ''})"
+    return f"Literal[{x!r}]"

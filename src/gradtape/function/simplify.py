@@ -1,0 +1,155 @@
+"""Clean-up of graphs that never changes a float's result: dead code, common subexpressions, constants, identities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ground.graph import Graph, Node, Value
+
+_FOLD = 1 << 12  # elements: larger constants are left to be computed, not stored
+
+
+def simplify(graph: Graph) -> Graph:
+    """The same function with less to do."""
+    replaced: dict[int, Value] = {}
+    seen: dict[Any, Node] = {}
+    nodes: list[Node] = []
+    consts: dict[Any, Value] = {}
+
+    def look(v: Value) -> Value:
+        if v.const is not None:
+            key = _const_key(v)
+            return v if key is None else consts.setdefault(key, v)
+        return replaced.get(id(v), v)
+
+    for n in graph.nodes:
+        ins = tuple([look(v) for v in n.ins])
+        if n.p.effect:
+            nodes.append(_with(n, ins, replaced))
+            continue
+        if n.p.name in ("identity", "stop_gradient"):
+            replaced[id(n.outs[0])] = ins[0]
+            continue
+        if n.p.name in _SHAPE_ONLY and ins[0].const is None and _same_shape(n):
+            replaced[id(n.outs[0])] = ins[0]
+            continue
+        same = _identity(n, ins)
+        if same is not None:
+            replaced[id(n.outs[0])] = same
+            continue
+        folded = _fold(n, ins)
+        if folded is not None:
+            for v, c in zip(n.outs, folded, strict=True):
+                replaced[id(v)] = look(c)
+            continue
+        key = _key(n, ins)
+        known = seen.get(key) if key is not None else None
+        if known is not None:
+            for v, w in zip(n.outs, known.outs, strict=True):
+                replaced[id(v)] = w
+            continue
+        new = _with(n, ins, replaced)
+        if key is not None:
+            seen[key] = new
+        nodes.append(new)
+    outputs = [look(v) for v in graph.outputs]
+    return dead_code(Graph(graph.inputs, outputs, nodes, graph.name))
+
+
+def _identity(n: Node, ins: tuple[Value, ...]) -> Value | None:
+    """The input that the node gives back bit for bit: x*1, x/1, x-0, x**1."""
+    if len(ins) != 2:
+        return None
+    name, (x, y) = n.p.name, ins
+    if name == "multiply" and _all(x, 1) and y.aval == n.outs[0].aval:
+        return y
+    unit = {"multiply": 1, "divide": 1, "subtract": 0, "pow": 1}.get(name)
+    return x if unit is not None and _all(y, unit) and x.aval == n.outs[0].aval else None
+
+
+def _all(v: Value, unit: int) -> bool:
+    c = v.const
+    if c is None or (isinstance(c, np.ndarray) and c.size > 64) or not hasattr(c, "dtype") or c.dtype.kind not in "fiuc":
+        return False
+    return bool(np.all(c == unit)) and not (unit == 0 and bool(np.any(np.signbit(c))))
+
+
+_SHAPE_ONLY = ("reshape", "broadcast_to")
+
+
+def _same_shape(n: Node) -> bool:
+    shape = n.ins[0].aval.shape
+    return None not in shape and shape == n.outs[0].aval.shape
+
+
+def _with(n: Node, ins: tuple[Value, ...], replaced: dict[int, Value]) -> Node:
+    if all(a is b for a, b in zip(ins, n.ins, strict=True)):
+        return n
+    new = Node(n.p, ins, n.attrs, [v.aval for v in n.outs], n.line)
+    for v, w in zip(n.outs, new.outs, strict=True):
+        replaced[id(v)] = w
+    return new
+
+
+def _const_key(v: Value) -> Any:
+    c = v.const
+    if isinstance(c, np.ndarray):
+        return (c.shape, c.dtype.str, c.tobytes()) if c.size <= 64 and c.dtype.kind != "O" else None
+    return (type(c), c.tobytes()) if hasattr(c, "tobytes") else None
+
+
+def _key(n: Node, ins: tuple[Value, ...]) -> Any:
+    try:
+        attrs = tuple(sorted((k, _frozen(a)) for k, a in n.attrs.items()))
+        hash(attrs)
+    except TypeError:
+        return None
+    return n.p.name, tuple([id(v) for v in ins]), attrs
+
+
+def _frozen(a: Any) -> Any:
+    if isinstance(a, slice):
+        return ("slice", a.start, a.stop, a.step)
+    if isinstance(a, tuple):
+        return tuple([_frozen(x) for x in a])
+    return (type(a).__name__, id(a) if isinstance(a, Graph) else a)
+
+
+def _fold(n: Node, ins: tuple[Value, ...]) -> list[Value] | None:
+    """The outputs as constants, where all inputs are constants and the result is small."""
+    if not ins or any(v.const is None for v in ins):
+        if n.p.name in ("zeros_like", "ones_like", "full_like", "zeros_of") and None not in n.outs[0].aval.shape and _size(n.outs[0]) <= 64:
+            a = n.outs[0].aval
+            like = np.zeros(a.shape if n.p.name != "zeros_of" else (), a.dtype.np)[()]
+            return [Value(a, const=n.p.kernel(like, **n.attrs))]
+        return None
+    if any(None in v.aval.shape or _size(v) > _FOLD for v in n.outs):
+        return None
+    if any(isinstance(a, Graph) for a in n.attrs.values()):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            r = n.p.kernel(*[v.const for v in ins], **n.attrs)
+    except Exception:  # what fails is left to fail when it runs, with the user's line
+        return None
+    return [Value(v.aval, const=a) for v, a in zip(n.outs, r if n.p.multi else (r,), strict=True)]
+
+
+def _size(v: Value) -> int:
+    n = 1
+    for d in v.aval.shape:
+        n *= d
+    return n
+
+
+def dead_code(graph: Graph) -> Graph:
+    """Without the nodes that nothing depends on."""
+    live = {id(v) for v in graph.outputs}
+    nodes = []
+    for n in reversed(graph.nodes):
+        if n.p.effect or any(id(v) in live for v in n.outs):
+            nodes.append(n)
+            live.update([id(v) for v in n.ins])
+    return Graph(graph.inputs, graph.outputs, nodes[::-1], graph.name)

@@ -1,0 +1,1 @@
+def convert_control_flow(f): return f

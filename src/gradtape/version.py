@@ -1,0 +1,5 @@
+"""``tf.version``."""
+
+from ._version import __version__ as VERSION
+
+__all__ = ["VERSION"]
