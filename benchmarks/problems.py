@@ -12,9 +12,7 @@ def mlp(sizes: list[int], batch: int) -> tuple[list[np.ndarray], np.ndarray, np.
     rng = np.random.default_rng(0)
     parameters = []
     for inputs, outputs in pairwise(sizes):
-        parameters.append(
-            rng.normal(0, np.sqrt(2 / (inputs + outputs)), (inputs, outputs)).astype(np.float32)
-        )
+        parameters.append(rng.normal(0, np.sqrt(2 / (inputs + outputs)), (inputs, outputs)).astype(np.float32))
         parameters.append(np.zeros(outputs, np.float32))
     x = rng.normal(size=(batch, sizes[0])).astype(np.float32)
     y = rng.normal(size=(batch, sizes[-1])).astype(np.float32)

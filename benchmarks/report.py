@@ -29,9 +29,7 @@ NOISE_BYTES = 2**20  # what a step adds below this is the allocator's rounding; 
 def show_seconds(seconds: float) -> str:
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
-            return (
-                f"{seconds / size:.3g} {unit}" if seconds < 999.5 * size else f"{seconds / size:.0f} {unit}"
-            )
+            return f"{seconds / size:.3g} {unit}" if seconds < 999.5 * size else f"{seconds / size:.0f} {unit}"
     return f"{seconds / 1e-9:.0f} ns"
 
 
@@ -100,7 +98,7 @@ def ratio(name: str, peer: str, own: list[float], others: list[float]) -> str:
     if name.startswith("step_"):
         own, others = ([max(value, NOISE_BYTES) for value in values] for values in (own, others))
     figure = median(own) / median(others)
-    text = f"{figure:.3f}" if figure < 0.0995 else f"{figure:.2f}"
+    text = f"{figure:.3g}"
     single = sorted(a / b for a, b in zip(own, others))
     if len(single) > 1:
         low, _, high = quantiles(single, method="inclusive")
@@ -141,9 +139,7 @@ def tables(measured: dict[str, dict[str, list[float]]], *, markdown: bool) -> st
         if markdown:
             lines.insert(0, ["-" * width for width in widths])
         joint, edge = (" | ", "|") if markdown else ("   ", "")
-        text = [
-            joint.join(cell.ljust(width) for cell, width in zip(line, widths)) for line in (header, *lines)
-        ]
+        text = [joint.join(cell.ljust(width) for cell, width in zip(line, widths)) for line in (header, *lines)]
         title = f"### {section.title}\n" if markdown else section.title
         parts.append("\n".join([title, *(f"{edge} {line} {edge}".rstrip() for line in text)]))
     return "\n\n".join(parts)

@@ -45,9 +45,7 @@ def interleaved(name: str, rounds: int, measurements: dict[str, Callable]) -> di
     return values
 
 
-def measure_all(
-    libraries: list[Library], quiet: Quiet, rounds: int, seconds: float, wanted: Callable
-) -> dict:
+def measure_all(libraries: list[Library], quiet: Quiet, rounds: int, seconds: float, wanted: Callable) -> dict:
     """Return every value measured: name -> library -> one value a round, in seconds or bytes."""
     measured = {}
     for name in filter(wanted, report.TIMED):
@@ -56,9 +54,7 @@ def measure_all(
             continue
         same_results(name, able)
         asks = {lib.name: partial(lib.ask, do="time", name=name, seconds=seconds) for lib in able}
-        measured[name] = interleaved(
-            name, rounds, {k: partial(quiet.measure, ask) for k, ask in asks.items()}
-        )
+        measured[name] = interleaved(name, rounds, {k: partial(quiet.measure, ask) for k, ask in asks.items()})
 
     if wanted("import"):
         imports = {lib.name: partial(quiet.measure, lib.import_seconds) for lib in libraries}
@@ -81,17 +77,13 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="three short rounds: a first look, not a result")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of measurements (default: %(default)s)")
-    parser.add_argument(
-        "--only", action="append", help="measure what has a name that begins so; may be repeated"
-    )
+    parser.add_argument("--only", action="append", help="measure what has a name that begins so; may be repeated")
     parser.add_argument("--threads", type=int, help="threads for every library (default: what each takes)")
     parser.add_argument("--patience", type=float, default=120, help="seconds to lose to disturbances, in all")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
     parser.add_argument("--json", metavar="FILE", help="write every measured value into FILE")
     env = os.environ.get
-    parser.add_argument(
-        "--gradtape-python", metavar="PYTHON", default=env("GRADTAPE_PYTHON") or sys.executable
-    )
+    parser.add_argument("--gradtape-python", metavar="PYTHON", default=env("GRADTAPE_PYTHON") or sys.executable)
     parser.add_argument("--torch-python", metavar="PYTHON", default=env("TORCH_PYTHON"))
     parser.add_argument("--tf-python", metavar="PYTHON", default=env("TF_PYTHON"))
     return parser.parse_args()

@@ -52,9 +52,7 @@ def test_it_learns(offline, tmp_path):
     assert len(result["train_mse"]) == len(result["validation_mse"]) == 20
     assert result["train_mse"][-1] < 0.8 * result["train_mse"][0]
     _, y = datasets.load_diabetes(return_X_y=True)
-    assert result["test_mse"] < 0.8 * np.var(
-        y / 100
-    )  # to predict the mean for everyone has the variance for its error
+    assert result["test_mse"] < 0.8 * np.var(y / 100)  # to predict the mean for everyone has the variance for its error
 
 
 def test_quiet_prints_nothing(offline, tmp_path, capfd):
@@ -213,9 +211,7 @@ def test_a_folder_that_may_not_be_written(tmp_path, no_training):
 
 def test_missing_extras_are_named(tmp_path, monkeypatch, no_training):
     find_spec = demo.importlib.util.find_spec
-    monkeypatch.setattr(
-        demo.importlib.util, "find_spec", lambda name: None if name == "tqdm" else find_spec(name)
-    )
+    monkeypatch.setattr(demo.importlib.util, "find_spec", lambda name: None if name == "tqdm" else find_spec(name))
     with pytest.raises(ModuleNotFoundError, match=r"the demo needs tqdm: pip install gradtape\[demo\]"):
         demo.main(out=tmp_path)
 
@@ -228,7 +224,5 @@ def test_counts_below_one(wrong, tmp_path, no_training):
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_learning_rate_that_is_too_high(offline, tmp_path):
-    with pytest.raises(
-        FloatingPointError, match=r"the learning rate 100.0 is too high for this data; try 10"
-    ):
+    with pytest.raises(FloatingPointError, match=r"the learning rate 100.0 is too high for this data; try 10"):
         demo.main(learning_rate=100.0, out=tmp_path, quiet=True)

@@ -17,11 +17,12 @@ ROOT = PACKAGE.parents[1]
 
 # From the ground up. A file imports from its own floor and from those below; what is not listed is a face, on
 # top.
-FLOORS = ["ground", "primitives", "core", "gradient", "faces"]
+FLOORS = ["ground", "primitives", "core", "gradient", "engines", "function", "faces"]
 BELOW_THE_FACES = {
     "numpy",
     "scipy",
     "ml_dtypes",
+    "llvmlite",  # engines only
 }  # the third-party packages that the floors below the faces may use
 
 

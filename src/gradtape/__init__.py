@@ -148,8 +148,10 @@ from .math import (
 from .printing import print
 
 # imported when first used
-_NAMESPACES = ("autodiff", "bitwise", "debugging", "dtypes", "errors", "linalg", "nest", "nn", "random", "version")
+_NAMESPACES = ("autodiff", "bitwise", "config", "debugging", "dtypes", "errors", "linalg", "nest", "nn", "random", "version")
 _LATE = {
+    "bitcast": "dtypes",
+    "saturate_cast": "dtypes",
     "norm": "linalg",
     "assert_equal": "debugging",
     "assert_greater": "debugging",

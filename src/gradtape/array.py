@@ -10,11 +10,11 @@ import numpy as np
 from .core.arguments import alike, axis_of, dimensions, integer, integers, vector
 from .core.tensor import Tensor, convert
 from .dtypes import bitcast, cast, saturate_cast
-from .ground.dtypes import STRING, DType, as_dtype, int32
+from .ground.dtypes import STRING, DType, as_dtype, int32, int64
 from .ground.errors import invalid
 from .ground.shapes import TensorShape, broadcast, dims_text
 from .primitives import elementwise as ew
-from .primitives import indexing
+from .primitives import indexing, reduction
 from .primitives import structure as st
 from .primitives.indexing import IndexedSlices
 
@@ -332,7 +332,7 @@ def stack(values: Any, axis: Any = 0, name: str = "stack") -> Any:
     [[1, 3], [2, 4]]
     """
     a = integer(axis, "axis")
-    if a == 0:
+    if a == 0 and not (isinstance(values, list | tuple) and any(isinstance(v, Tensor) for v in values)):
         try:  # in one go, where the values are numbers
             return convert(values)
         except (ValueError, TypeError):
@@ -527,7 +527,7 @@ def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any
         value = convert(constant_values, x._d)
         if value._shape:
             raise invalid(f"constant_values must be a scalar, but has shape {dims_text(value._shape)}.")
-        return st.pad(x, paddings=pairs, value=value._numpy())
+        return st.pad(x, paddings=pairs, value=np.asarray(value)[()])
     if how not in ("REFLECT", "SYMMETRIC"):
         raise ValueError(
             f"Value of argument `mode` expected to be one of CONSTANT, REFLECT or SYMMETRIC. Received `mode` = {mode!r}."
@@ -556,7 +556,7 @@ def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any
 
 def _pairs(paddings: Any, rank: int) -> tuple[tuple[int, ...], ...]:
     """``paddings`` as (before, after) for each of ``rank`` dimensions."""
-    rows = paddings if isinstance(paddings, list | tuple) else np.atleast_1d(convert(paddings)._numpy())
+    rows = paddings if isinstance(paddings, list | tuple) else np.atleast_1d(np.asarray(convert(paddings)))
     pairs = tuple(integers(row, "paddings") for row in rows)
     if any(len(pair) != 2 for pair in pairs):
         raise invalid(f"paddings must be a matrix with 2 columns, before and after, but is {paddings!r}.")
@@ -629,16 +629,17 @@ def stop_gradient(input: Any, name: str | None = None) -> Any:
     return st.stop_gradient(convert(input))
 
 
-def _shape_of(x: Any) -> tuple:
+def _shape_of(x: Any, d: DType) -> Tensor:
     """The shape of anything that has one or converts to a tensor."""
     if isinstance(x, IndexedSlices) and x._dense_shape is not None:
-        return x._dense_shape
-    return (x if isinstance(x, Tensor) else convert(x))._shape
+        return Tensor(np.array(x._dense_shape, d.np), d)
+    t = x if isinstance(x, Tensor) else convert(x)
+    return st.shape_of(t, dtype=d) if None in t._shape else Tensor(np.array(t._shape, d.np), d)
 
 
 def _index_type(out_type: Any) -> DType:
     d = int32 if out_type is None else as_dtype(out_type)
-    if d.name not in ("int32", "int64"):
+    if d is not int32 and d is not int64:
         raise invalid(f"out_type must be tf.int32 or tf.int64, but is {d.name}.")
     return d
 
@@ -658,7 +659,7 @@ def shape(input: Any, out_type: Any = None, name: str | None = None) -> Any:
     >>> tf.shape([[1, 2, 3]]).numpy().tolist()
     [1, 3]
     """
-    return convert(np.asarray(_shape_of(input), _index_type(out_type).np))
+    return _shape_of(input, _index_type(out_type))
 
 
 def shape_n(input: Any, out_type: Any = int32, name: str | None = None) -> list:
@@ -686,7 +687,7 @@ def rank(input: Any, name: str | None = None) -> Any:
     >>> tf.rank([[1, 2, 3]]).numpy()
     np.int32(2)
     """
-    return convert(len(_shape_of(input)), int32)
+    return Tensor(np.int32(_shape_of(input, int32)._shape[0]), int32)
 
 
 def size(input: Any, out_type: Any = None, name: str | None = None) -> Any:
@@ -704,7 +705,8 @@ def size(input: Any, out_type: Any = None, name: str | None = None) -> Any:
     >>> tf.size([[1, 2, 3]]).numpy()
     np.int32(3)
     """
-    return cast(convert(_math.prod(_shape_of(input))), int32 if out_type is None else out_type)
+    n = reduction.prod(_shape_of(input, int64), axis=(0,), keepdims=False)
+    return cast(n, int32 if out_type is None else out_type)
 
 
 def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Any:

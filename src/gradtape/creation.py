@@ -224,21 +224,8 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
         want = max((v._d for v in parts), key=_RANGE_ORDER.index)
     if want not in _RANGE_ORDER:
         raise TypeError(f"range makes int32, int64 and floats, not {want.name}: convert its result with tf.cast.")
-    a, b, step = (st.cast(v, want)._scalar("number") for v in parts)
-    if step == 0:
-        raise invalid(f"Requires delta != 0: {step}")
-    if step > 0 and not a <= b:
-        raise invalid(f"Requires start <= limit when delta > 0: {a}/{b}")
-    if step < 0 and not a >= b:
-        raise invalid(f"Requires start >= limit when delta < 0: {a}/{b}")
-    if want.is_integer:
-        n = -((int(a) - int(b)) // int(step))
-    else:
-        count = np.ceil((np.float64(b) - np.float64(a)) / np.float64(step))
-        if not count < 2**63:
-            raise invalid(f"Requires (limit - start) / delta < 2**63: {a}, {b}, {step}")
-        n = int(count)
-    return Tensor(a + np.arange(n).astype(want.np) * step, want)
+    start, limit, delta = (st.reshape(st.cast(v, want), shape=()) if v._shape else st.cast(v, want) for v in parts)
+    return st.range_row(start, limit, delta)
 
 
 def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: Any = 0) -> Any:
@@ -356,7 +343,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = _bool, name: st
     """
     x = convert(lengths)
     n = (
-        max(int(np.max(x._numpy(), initial=0)), 0)
+        max(int(np.max(np.asarray(x), initial=0)), 0)
         if maxlen is None
         else dimensions(integer(maxlen, "maxlen"), "maxlen")[0]
     )

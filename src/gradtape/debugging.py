@@ -15,6 +15,7 @@ from .ground.dtypes import DType, as_dtype, float32
 from .ground.errors import invalid
 from .ground.shapes import TensorShape
 from .primitives import elementwise as ew
+from .primitives import structure as st
 
 
 def _lead(message: Any) -> str:
@@ -22,21 +23,9 @@ def _lead(message: Any) -> str:
     return f"{message}\n" if message else ""
 
 
-def _some(x: Tensor, summarize: int | None) -> np.ndarray:
-    """The first elements of ``x``: 3 where ``summarize`` is None, all where it is negative."""
-    flat = np.ravel(np.asarray(x._numpy()))
-    n = 3 if summarize is None else summarize
-    return flat if n < 0 else flat[:n]
-
-
-def _data(values: Iterable, summarize: int | None) -> str:
-    """The first elements of each of ``values``, a line for each."""
-    lines = []
-    for v in values:
-        x = convert(v)
-        head = [str(e) for e in _some(x, summarize).tolist()]
-        lines.append(", ".join(head) + (", ..." if len(head) < np.size(x._numpy()) else ""))
-    return "\n".join(lines)
+def _require(condition: Tensor, message: str, data: dict[str, Tensor], summarize: int | None) -> None:
+    """Raise unless the condition holds everywhere; in a traced function, when that runs."""
+    st.assert_that(condition, *data.values(), message=message, labels=tuple(data), summarize=summarize)
 
 
 def Assert(condition: Any, data: Iterable, summarize: int | None = None, name: str | None = None) -> None:
@@ -55,10 +44,24 @@ def Assert(condition: Any, data: Iterable, summarize: int | None = None, name: s
     >>> import gradtape as tf
     >>> tf.debugging.Assert(tf.reduce_sum([1, 2]) == 3, ["the sum"])
     """
-    if not condition:
-        if not isinstance(data, list | tuple):
-            raise TypeError("data must be a list of what the message shows.")
-        raise invalid(f"Expected '{condition}' to be true. Summarized data: {_data(data, summarize)}")
+    if not isinstance(data, list | tuple):
+        raise TypeError("data must be a list of what the message shows.")
+    if isinstance(condition, Tensor) and condition._special:
+        shown = {f"data[{i}]": convert(v) for i, v in enumerate(data)}
+        _require(condition, "Expected the condition to be true.", shown, summarize)
+    elif not condition:
+        raise invalid(f"Expected '{condition!s}' to be true. Summarized data: {_data(data, summarize)}")
+
+
+def _data(values: Iterable, summarize: int | None) -> str:
+    """The first elements of each of ``values``, a line for each."""
+    n = 3 if summarize is None else summarize
+    lines = []
+    for v in values:
+        all_of_it = np.ravel(np.asarray(convert(v)))
+        head = all_of_it[:n] if n >= 0 else all_of_it
+        lines.append(", ".join(str(e) for e in head.tolist()) + (", ..." if len(head) < len(all_of_it) else ""))
+    return "\n".join(lines)
 
 
 # -- two tensors -----------------------------------------------------------------------------------------------------------
@@ -67,22 +70,7 @@ def Assert(condition: Any, data: Iterable, summarize: int | None = None, name: s
 def _check(holds: Callable, sign: str, x: Any, y: Any, message: str | None, summarize: int | None) -> None:
     """Raise unless ``x sign y`` holds for all elements."""
     a, b = pair(holds.primitive, x, y)  # type: ignore[attr-defined]
-    good = holds(a, b)._numpy()
-    if np.all(good):
-        return
-    text = f"{_lead(message)}Condition x {sign} y did not hold."
-    if a._shape == b._shape and a._shape:
-        where = np.argwhere(np.logical_not(good))
-        where = where[: 3 if summarize is None else summarize if summarize >= 0 else len(where)]
-        at = tuple(where.T)
-        text += (
-            f"\nIndices of first {len(where)} different values:\n{where}"
-            f"\nCorresponding x values:\n{a._numpy()[at]}\nCorresponding y values:\n{b._numpy()[at]}"
-        )
-    for label, t in (("x", a), ("y", b)):
-        head = _some(t, summarize)
-        text += f"\nFirst {len(head)} elements of {label}:\n{head}"
-    raise invalid(text)
+    _require(holds(a, b), f"{_lead(message)}Condition x {sign} y did not hold.", {"x": a, "y": b}, summarize)
 
 
 def _comparison(name: str, holds: Callable, sign: str, example: str) -> Callable:
@@ -176,14 +164,10 @@ def assert_near(
             given = 10 * float(ml_dtypes.finfo(d.np).eps) if d.is_floating else 0
         tolerances.append(convert(given, d))
     r, t = tolerances
-    apart, most = ew.abs(ew.sub(a, b)), ew.add(t, ew.mul(r, ew.abs(b)))
-    if not np.all(ew.less_equal(apart, most)._numpy()):
-        shown = "\n".join(
-            f"{n} (shape={v.shape} dtype={v._d.name}) = {_data([v], summarize)}" for n, v in (("x", a), ("y", b))
-        )
-        raise invalid(
-            f"{_lead(message)}x and y not equal to tolerance rtol = {r._numpy()}, atol = {t._numpy()}\n{shown}"
-        )
+    within = ew.less_equal(ew.abs(ew.sub(a, b)), ew.add(t, ew.mul(r, ew.abs(b))))
+    _require(
+        within, f"{_lead(message)}x and y not equal to tolerance.", {"x": a, "y": b, "rtol": r, "atol": t}, summarize
+    )
 
 
 # -- one tensor --------------------------------------------------------------------------------------------------------------
@@ -194,10 +178,12 @@ def _sign(name: str, holds: Callable, sign: str, example: str) -> Callable:
 
     def f(x: Any, message: str | None = None, summarize: int | None = None, name: str | None = None) -> None:
         t = convert(x)
-        if not np.all(holds(t, convert(0, t._d))._numpy()):
-            raise invalid(
-                f"{_lead(message)}Condition x {sign} 0 did not hold element-wise: x (shape={t.shape} dtype={t._d.name}) = {_data([t], summarize)}"
-            )
+        _require(
+            holds(t, convert(0, t._d)),
+            f"{_lead(message)}Condition x {sign} 0 did not hold element-wise: x (shape={t.shape} dtype={t._d.name})",
+            {"x": t},
+            summarize,
+        )
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = f"""Raise unless ``x {sign} 0`` for all elements. Of an empty tensor it is true.
@@ -311,7 +297,7 @@ def assert_rank_in(x: Any, ranks: Iterable, message: str | None = None, name: st
 
 
 def _rank(value: Any) -> int:
-    if np.ndim(value._numpy() if isinstance(value, Tensor | Variable) else value):
+    if value._shape if isinstance(value, Tensor | Variable) else np.ndim(value):
         raise ValueError(f"Rank must be a scalar, but is {value!r}.")
     return integer(value, "rank")
 
@@ -362,7 +348,7 @@ def assert_shapes(
                 raise ValueError(
                     f"{_lead(message)}{label}, specified shape {spec!r}: `...` and `*` stand for dimensions as the first entry only, not at {i}."
                 )
-            if size is None or size == ".":
+            if size is None or size == "." or n is None:
                 continue
             literal = isinstance(size, int) or (isinstance(size, str) and size.isdecimal())
             wanted, source = (

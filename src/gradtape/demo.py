@@ -111,9 +111,7 @@ def train(
                     f"{learning_rate} is too high for this data; try {learning_rate / 10:g}"
                 )
             if not quiet:
-                bar.write(
-                    f"epoch {epoch:2d}   train MSE {train_mse[-1]:.4f}   val MSE {validation_mse[-1]:.4f}"
-                )
+                bar.write(f"epoch {epoch:2d}   train MSE {train_mse[-1]:.4f}   val MSE {validation_mse[-1]:.4f}")
     return train_mse, validation_mse
 
 
@@ -180,9 +178,7 @@ def prepare(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Data:
     return Data(*(Rows(x[part], y[part]) for part in (train, validation, test)))
 
 
-def shuffled_batches(
-    rows: Rows, size: int, rng: np.random.Generator
-) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+def shuffled_batches(rows: Rows, size: int, rng: np.random.Generator) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
     """Go through all rows once, in a new random order, `size` at a time (the last batch may be smaller)."""
     order = rng.permutation(len(rows))
     for start in range(0, len(order), size):
@@ -197,9 +193,7 @@ def least_squares(data: Data) -> tuple[float, float]:
         return np.column_stack([x, np.ones(len(x))])
 
     w, *_ = np.linalg.lstsq(with_ones(data.train.x), data.train.y)
-    validation, test = (
-        np.mean((with_ones(rows.x) @ w - rows.y) ** 2) for rows in (data.validation, data.test)
-    )
+    validation, test = (np.mean((with_ones(rows.x) @ w - rows.y) ** 2) for rows in (data.validation, data.test))
     return float(validation), float(test)
 
 
@@ -243,12 +237,11 @@ def load_network(path: Path) -> Network:
         return Network(**weights)
 
 
-def draw_curves(
-    train_mse: list[float], validation_mse: list[float], linear_mse: float, title: str, path: Path
-) -> None:
+def draw_curves(train_mse: list[float], validation_mse: list[float], linear_mse: float, title: str, path: Path) -> None:
     """Draw the errors of each epoch as a PNG, without pyplot: it would choose a backend for the process."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
@@ -257,7 +250,7 @@ def draw_curves(
     axes.plot(epochs, validation_mse, label="network, validation")
     axes.axhline(linear_mse, color="gray", linestyle="--", label="least squares, validation")
     axes.set(title=title, xlabel="epoch", ylabel="mean squared error")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     with replacing(path) as file:
         FigureCanvasAgg(figure).print_png(file)
@@ -314,9 +307,7 @@ def main(
         say(notice)
     rng = np.random.default_rng(seed)
     data = prepare(x, y, rng)
-    parts = (
-        f"{len(data.train)} rows to train on, {len(data.validation)} to validate, {len(data.test)} to test"
-    )
+    parts = f"{len(data.train)} rows to train on, {len(data.validation)} to validate, {len(data.test)} to test"
     say(f"{name}: {parts}")
 
     network = new_network(x.shape[1], rng)
@@ -336,9 +327,7 @@ def main(
     draw_curves(train_mse, validation_mse, linear_validation_mse, name, curves)
     save_weights(network, weights)
     if evaluate(load_network(weights), data.test) != test_mse:
-        raise RuntimeError(
-            f"the weights read back from {weights} do not predict what the trained network predicts"
-        )
+        raise RuntimeError(f"the weights read back from {weights} do not predict what the trained network predicts")
     say(f"\nThe curves are in {curves}, the weights in {weights} (read back: same predictions).")
 
     return {

@@ -5,6 +5,7 @@ from .ground.errors import (
     AlreadyExistsError,
     BroadcastWarning,
     CancelledError,
+    ConversionError,
     DataLossError,
     DeadlineExceededError,
     FailedPreconditionError,
@@ -23,7 +24,7 @@ from .ground.errors import (
 )
 
 __all__ = [
-    "AbortedError", "AlreadyExistsError", "BroadcastWarning", "CancelledError", "DataLossError", "DeadlineExceededError", "FailedPreconditionError",
+    "AbortedError", "AlreadyExistsError", "BroadcastWarning", "CancelledError", "ConversionError", "DataLossError", "DeadlineExceededError", "FailedPreconditionError",
     "InternalError", "InvalidArgumentError", "NoneGradientError", "NotFoundError", "OpError", "OutOfRangeError", "PermissionDeniedError",
     "ResourceExhaustedError", "UnauthenticatedError", "UnavailableError", "UnimplementedError", "UnknownError",
 ]  # fmt: skip

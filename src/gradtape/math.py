@@ -282,12 +282,14 @@ def polygamma(a: Any, x: Any, name: str | None = None) -> Any:
     [1.644934, 0.644934]
     """
     a, x = pair(ew.polygamma, a, x)
+    if not x._d.is_floating:
+        raise invalid(f"polygamma does not take {x._d.name} tensors: it is defined for floats.")
 
     def order(n: float) -> Any:
         return ew.polygamma(x, n=int(n)) if n >= 0 and n == int(n) else nowhere
 
     nowhere = st.full_like(x, value=_math.nan)
-    orders = np.unique(np.asarray(a._numpy(), np.float64))
+    orders = np.unique(np.asarray(a).astype(np.float64))
     if not a._shape:
         return order(float(orders[0]))
     out = nowhere
@@ -623,7 +625,7 @@ def _neighbours(x: Any) -> tuple[Any, Any]:
 
 __all__ = [
     "abs", "accumulate_n", "acos", "acosh", "add", "add_n", "angle", "argmax", "argmin", "asin", "asinh",
-    "atan", "atan2", "atanh", "ceil", "complex", "conj", "cos", "cosh", "count_nonzero", "cumprod",
+    "atan", "atan2", "atanh", "ceil", "conj", "cos", "cosh", "count_nonzero", "cumprod",
     "cumsum", "cumulative_logsumexp", "digamma", "divide", "divide_no_nan", "equal", "erf", "erfc",
     "erfcinv", "erfinv", "exp", "expm1", "floor", "floordiv", "floormod", "greater", "greater_equal",
     "imag", "is_finite", "is_inf", "is_nan", "is_non_decreasing", "is_strictly_increasing",

@@ -26,7 +26,9 @@ from .random import _seed_key, _stream
 # -- activations -----------------------------------------------------------------------------------------------------------
 
 sigmoid, tanh = unary(ew.sigmoid), unary(ew.tanh)
-_relu, _relu6, _elu, _selu, _softplus, _softsign = map(unary, (act.relu, act.relu6, act.elu, act.selu, ew.softplus, act.softsign))
+_relu, _relu6, _elu, _selu, _softplus, _softsign = map(
+    unary, (act.relu, act.relu6, act.elu, act.selu, ew.softplus, act.softsign)
+)
 
 
 def relu(features: Any, name: str | None = None) -> Tensor:
@@ -162,7 +164,9 @@ def gelu(features: Any, approximate: bool = False, name: str | None = None) -> T
     """
     x = convert(features)
     if not x._d.is_floating:
-        raise ValueError(f"`features.dtype` must be a floating point tensor. Received: features.dtype={x._d}: convert it with tf.cast.")
+        raise ValueError(
+            f"`features.dtype` must be a floating point tensor. Received: features.dtype={x._d}: convert it with tf.cast."
+        )
     return act.gelu(x, approximate=bool(approximate))
 
 
@@ -268,7 +272,9 @@ def _alike(p: Primitive, x: Any, y: Any, x_name: str, y_name: str) -> tuple[Tens
         InvalidArgumentError: the dtypes or the shapes differ.
     """
     if x is None or y is None:
-        raise ValueError(f"Both `{x_name}` and `{y_name}` must be provided. Received: {x_name}={x!r} and {y_name}={y!r}")
+        raise ValueError(
+            f"Both `{x_name}` and `{y_name}` must be provided. Received: {x_name}={x!r} and {y_name}={y!r}"
+        )
     a, b = pair(p, x, y)
     if not a.shape.is_compatible_with(b.shape):
         raise invalid(f"`{x_name}` and `{y_name}` must have the same shape, received ({dims_text(a._shape)} vs {dims_text(b._shape)}): "
@@ -461,7 +467,9 @@ def _in_float32(x: Tensor) -> Tensor:
     return st.cast(x, float32) if x._d.is_floating and x._d.size == 2 else x
 
 
-def moments(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None) -> tuple[Tensor, Tensor]:
+def moments(
+    x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None
+) -> tuple[Tensor, Tensor]:
     """The mean and the variance along axes.
 
     Args:
@@ -493,7 +501,9 @@ def moments(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: 
     return st.cast(mean, x._d), st.cast(variance, x._d)
 
 
-def weighted_moments(x: Any, axes: Any, frequency_weights: Any, keepdims: bool = False, name: str | None = None) -> tuple[Tensor, Tensor]:
+def weighted_moments(
+    x: Any, axes: Any, frequency_weights: Any, keepdims: bool = False, name: str | None = None
+) -> tuple[Tensor, Tensor]:
     """The mean and the variance along axes, each element counted as often as its weight says.
 
     Args:
@@ -527,7 +537,9 @@ def weighted_moments(x: Any, axes: Any, frequency_weights: Any, keepdims: bool =
     return st.cast(mean, x._d), st.cast(variance, x._d)
 
 
-def sufficient_statistics(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+def sufficient_statistics(
+    x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """What ``normalize_moments`` makes the mean and the variance of; those of parts of the data can be added up.
 
     Args:
@@ -548,15 +560,18 @@ def sufficient_statistics(x: Any, axes: Any, shift: Any = None, keepdims: bool =
     [np.float32(2.0), np.float32(3.0), np.float32(5.0), None]
     """
     x = convert(x)
-    attrs = {"axis": reduction_axes(axes, len(x._shape)), "keepdims": bool(keepdims)}
-    count = number(x._d, float(_math.prod(x._shape[a] for a in attrs["axis"])))
+    axis = reduction_axes(axes, len(x._shape))
+    attrs = {"axis": axis, "keepdims": bool(keepdims)}
+    count = number(x._d, float(_math.prod(x._shape[a] for a in axis)))
     if shift is not None:
         shift = convert(shift, x._d)
         x = ew.sub(x, shift)
     return count, rd.sum(x, **attrs), rd.sum(ew.square(x), **attrs), shift
 
 
-def normalize_moments(counts: Any, mean_ss: Any, variance_ss: Any, shift: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
+def normalize_moments(
+    counts: Any, mean_ss: Any, variance_ss: Any, shift: Any, name: str | None = None
+) -> tuple[Tensor, Tensor]:
     """The mean and the variance of sufficient statistics.
 
     Args:
@@ -580,7 +595,9 @@ def normalize_moments(counts: Any, mean_ss: Any, variance_ss: Any, shift: Any, n
     return shifted if shift is None else shifted + convert(shift, None, mean_ss._d), variance
 
 
-def batch_normalization(x: Any, mean: Any, variance: Any, offset: Any, scale: Any, variance_epsilon: Any, name: str | None = None) -> Tensor:
+def batch_normalization(
+    x: Any, mean: Any, variance: Any, offset: Any, scale: Any, variance_epsilon: Any, name: str | None = None
+) -> Tensor:
     """scale·(x - mean) / sqrt(variance + variance_epsilon) + offset (Ioffe & Szegedy 2015, Batch Normalization).
 
     Args:
@@ -677,7 +694,9 @@ def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | 
     channels = dims[1] if first else dims[-1]
     if channels != size[0] and None not in (channels, size[0]):
         which = "second" if first else "last"
-        raise invalid(f"Must provide as many biases as the {which} dimension of the input tensor: {dims_text(size)} vs. {dims_text(dims)}")
+        raise invalid(
+            f"Must provide as many biases as the {which} dimension of the input tensor: {dims_text(size)} vs. {dims_text(dims)}"
+        )
     return ew.add(x, st.reshape(b, shape=(*size, *(1,) * (len(dims) - 2))) if first and len(dims) > 2 else b)
 
 
@@ -689,7 +708,9 @@ def _rate(rate: Any, x: Tensor) -> Any:
     if isinstance(rate, Tensor | Variable):
         r = convert(rate)
         if r._d is not x._d:
-            raise ValueError(f"`x.dtype` must be compatible with `rate.dtype`. Received: x.dtype={x._d} and rate.dtype={r._d}")
+            raise ValueError(
+                f"`x.dtype` must be compatible with `rate.dtype`. Received: x.dtype={x._d} and rate.dtype={r._d}"
+            )
         if r._shape:
             raise ValueError(f"`rate` must be a scalar, but has shape {r.shape}.")
         if r._special:
@@ -720,8 +741,12 @@ def _noise_shape(noise_shape: Any, x: Tensor) -> tuple[int | None, ...]:
         noise_shape = vector(noise_shape, "noise_shape")
     given = [None if d is None else integer(d, "noise_shape") for d in noise_shape]
     shape = [1] * (len(dims) - len(given)) + given
-    if len(shape) != len(dims) or any(n not in (None, 1, d) and d is not None for n, d in zip(shape, dims, strict=True)):
-        raise invalid(f"noise_shape {given} does not broadcast to the shape {dims_text(dims)} of x: each dimension must be that of x, 1 or None.")
+    if len(shape) != len(dims) or any(
+        n not in (None, 1, d) and d is not None for n, d in zip(shape, dims, strict=True)
+    ):
+        raise invalid(
+            f"noise_shape {given} does not broadcast to the shape {dims_text(dims)} of x: each dimension must be that of x, 1 or None."
+        )
     return tuple(shape)
 
 
@@ -763,10 +788,15 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: 
     return _dropout(x, rate, noise_shape, lambda x: _stream("dropout", x._d, seed)._key(1))
 
 
-def _stateless_dropout(x: Any, rate: Any, seed: Any, rng_alg: Any = None, noise_shape: Any = None, name: str | None = None) -> Tensor:
+def _stateless_dropout(
+    x: Any, rate: Any, seed: Any, rng_alg: Any = None, noise_shape: Any = None, name: str | None = None
+) -> Tensor:
     """``tf.nn.dropout`` whose choice depends on ``seed``, an integer vector of 2 elements, alone."""
     return _dropout(x, rate, noise_shape, lambda x: _seed_key(seed))
 
 
 _stateless_dropout.__name__ = "stateless_dropout"
 experimental = SimpleNamespace(stateless_dropout=_stateless_dropout)
+
+
+from .indexing import embedding_lookup  # noqa: E402,F401

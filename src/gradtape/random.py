@@ -56,7 +56,9 @@ def _algorithm(alg: Any) -> int:
     try:
         found = Algorithm[alg.upper()] if isinstance(alg, str) else Algorithm(alg)
     except (KeyError, ValueError):
-        raise ValueError(f"Argument `alg` got unsupported value {alg!r}. Supported values are 'philox' (1) and 'auto_select' (3).") from None
+        raise ValueError(
+            f"Argument `alg` got unsupported value {alg!r}. Supported values are 'philox' (1) and 'auto_select' (3)."
+        ) from None
     if found is Algorithm.THREEFRY:
         raise UnimplementedError("The ThreeFry algorithm is not implemented: use alg='philox'.")
     return found.value
@@ -76,7 +78,9 @@ def _shape(shape: Any) -> tuple[int, ...]:
 def _float(dtype: Any, what: str) -> DType:
     d = as_dtype(dtype)
     if d not in _FLOATS:
-        raise TypeError(f"Cannot draw {what} numbers of dtype {d.name}: the dtype must be float16, bfloat16, float32 or float64.")
+        raise TypeError(
+            f"Cannot draw {what} numbers of dtype {d.name}: the dtype must be float16, bfloat16, float32 or float64."
+        )
     return d
 
 
@@ -142,9 +146,12 @@ def create_rng_state(seed: Any, alg: Any) -> Tensor:
     if alg is None:
         raise TypeError("alg must be given: use 'philox'.")
     _algorithm(alg)
+    words: tuple[int, ...]
     if isinstance(seed, int | np.integer):
         words = (int(seed),)
-    elif isinstance(seed, Tensor | Variable | np.ndarray) and not np.ndim(seed if isinstance(seed, np.ndarray) else seed._numpy()):
+    elif isinstance(seed, Tensor | Variable | np.ndarray) and not np.ndim(
+        seed if isinstance(seed, np.ndarray) else seed._numpy()
+    ):
         words = (integer(seed, "seed"),)
     else:
         words = vector(seed, "seed")
@@ -177,11 +184,15 @@ class Generator:
 
     def __init__(self, copy_from: Generator | None = None, state: Any = None, alg: Any = None) -> None:
         if (copy_from is None) == (state is None):
-            raise ValueError("A Generator is made from either copy_from or state: give one of them, or use Generator.from_seed.")
+            raise ValueError(
+                "A Generator is made from either copy_from or state: give one of them, or use Generator.from_seed."
+            )
         if copy_from is not None:
             state, alg = copy_from._state_var._read(), copy_from._alg
-        self._alg = _algorithm(alg)
-        self._state_var = state if isinstance(state, Variable) else Variable(_state(state), trainable=False, name="StateVar")
+        self._alg: int = _algorithm(alg)
+        self._state_var: Variable = (
+            state if isinstance(state, Variable) else Variable(_state(state), trainable=False, name="StateVar")
+        )
 
     @classmethod
     def from_state(cls, state: Any, alg: Any) -> Generator:
@@ -244,24 +255,32 @@ class Generator:
         """Advance the state as a draw of ``delta`` numbers would. Returns the state before."""
         return self._key(integer(delta, "delta"))
 
-    def normal(self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dt.float32, name: str | None = None) -> Tensor:
+    def normal(
+        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dt.float32, name: str | None = None
+    ) -> Tensor:
         """Normally distributed numbers: ``tf.random.normal`` with this generator."""
         dims, d = _shape(shape), _float(dtype, "normal")
         return _located(rows.normal(self._key(math.prod(dims)), shape=dims, dtype=d), mean, stddev)
 
-    def truncated_normal(self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dt.float32, name: str | None = None) -> Tensor:
+    def truncated_normal(
+        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dt.float32, name: str | None = None
+    ) -> Tensor:
         """Numbers of a normal distribution cut off at two standard deviations: ``tf.random.truncated_normal`` with this generator."""
         dims, d = _shape(shape), _float(dtype, "normal")
         return _located(rows.truncated_normal(self._key(math.prod(dims)), shape=dims, dtype=d), mean, stddev)
 
-    def uniform(self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dt.float32, name: str | None = None) -> Tensor:
+    def uniform(
+        self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dt.float32, name: str | None = None
+    ) -> Tensor:
         """Uniformly distributed numbers: ``tf.random.uniform`` with this generator.
 
         For integers, both bounds None means each integer that the dtype holds, and unsigned dtypes are allowed.
         """
         d = as_dtype(dtype)
         if d.is_integer and (minval is None) != (maxval is None):
-            raise ValueError(f"For integer dtype {d}, minval and maxval must be both `None` or both non-`None`; got minval={minval} and maxval={maxval}")
+            raise ValueError(
+                f"For integer dtype {d}, minval and maxval must be both `None` or both non-`None`; got minval={minval} and maxval={maxval}"
+            )
         _one_of(d, _FLOATS + _WORDS)
         _bounds_given(minval, maxval, d)
         dims = _shape(shape)
@@ -301,7 +320,9 @@ def _state(value: Any) -> Tensor:
     t = convert(value, None if isinstance(value, Tensor) else dt.int64)
     t = st.cast(t, dt.int64) if t._d.is_integer else t
     if t._d is not dt.int64 or t._shape != (3,):
-        raise ValueError(f"The state of a generator is an int64 vector of 3 elements, but got {t._d.name}{list(t._shape)}.")
+        raise ValueError(
+            f"The state of a generator is an int64 vector of 3 elements, but got {t._d.name}{list(t._shape)}."
+        )
     return t
 
 
@@ -337,7 +358,8 @@ def set_global_generator(generator: Generator) -> None:
 # -- the global seed -----------------------------------------------------------------------------------------------------------
 
 _seed: int | float | None = None
-_streams: dict[Any, Generator] = {}  # a generator for all draws without a seed of their own, and one for each (draw, dtype, seed)
+# a generator for all draws without a seed of their own, and one for each (draw, dtype, seed)
+_streams: dict[Any, Generator] = {}
 
 
 def set_seed(seed: Any) -> None:
@@ -397,7 +419,9 @@ def _stream(draw: str, d: DType, seed: Any) -> Generator:
 # -- draws by the global seed ------------------------------------------------------------------------------------------------------
 
 
-def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dt.float32, seed: Any = None, name: str | None = None) -> Tensor:
+def normal(
+    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dt.float32, seed: Any = None, name: str | None = None
+) -> Tensor:
     """Normally distributed random numbers.
 
     Args:
@@ -425,7 +449,9 @@ def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dt.float
     return _located(rows.normal(key, shape=dims, dtype=d), mean, stddev)
 
 
-def truncated_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dt.float32, seed: Any = None, name: str | None = None) -> Tensor:
+def truncated_normal(
+    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dt.float32, seed: Any = None, name: str | None = None
+) -> Tensor:
     """Random numbers of a normal distribution, those further than two standard deviations from the mean drawn again.
 
     Args, returns and raises: as ``tf.random.normal``.
@@ -439,7 +465,9 @@ def truncated_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any 
     return _located(rows.truncated_normal(key, shape=dims, dtype=d), mean, stddev)
 
 
-def uniform(shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dt.float32, seed: Any = None, name: str | None = None) -> Tensor:
+def uniform(
+    shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dt.float32, seed: Any = None, name: str | None = None
+) -> Tensor:
     """Uniformly distributed random numbers from [minval, maxval).
 
     Args:
@@ -473,7 +501,9 @@ def uniform(shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dt.flo
 
 def _one_of(d: DType, accepted: tuple[DType, ...]) -> None:
     if d not in accepted:
-        raise ValueError(f"Argument `dtype` got invalid value {d}. Accepted dtypes are {', '.join(map(repr, accepted))}.")
+        raise ValueError(
+            f"Argument `dtype` got invalid value {d}. Accepted dtypes are {', '.join(map(repr, accepted))}."
+        )
 
 
 def _bounds_given(minval: Any, maxval: Any, d: DType) -> None:
@@ -559,7 +589,15 @@ def _seed_key(seed: Any) -> Tensor:
     return t
 
 
-def stateless_normal(shape: Any, seed: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dt.float32, name: str | None = None, alg: Any = "auto_select") -> Tensor:
+def stateless_normal(
+    shape: Any,
+    seed: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = dt.float32,
+    name: str | None = None,
+    alg: Any = "auto_select",
+) -> Tensor:
     """Normally distributed random numbers that depend on ``seed`` alone.
 
     Args:
@@ -602,7 +640,15 @@ def stateless_truncated_normal(shape: Any, seed: Any, mean: Any = 0.0, stddev: A
     return _located(z, mean, stddev)
 
 
-def stateless_uniform(shape: Any, seed: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dt.float32, name: str | None = None, alg: Any = "auto_select") -> Tensor:
+def stateless_uniform(
+    shape: Any,
+    seed: Any,
+    minval: Any = 0,
+    maxval: Any = None,
+    dtype: Any = dt.float32,
+    name: str | None = None,
+    alg: Any = "auto_select",
+) -> Tensor:
     """Uniformly distributed random numbers from [minval, maxval) that depend on ``seed`` alone.
 
     Args:
@@ -630,14 +676,20 @@ def stateless_uniform(shape: Any, seed: Any, minval: Any = 0, maxval: Any = None
     d = as_dtype(dtype)
     _one_of(d, _FLOATS + _WORDS)
     if d.is_integer and (minval is None) != (maxval is None):
-        raise ValueError(f"For integer `dtype` argument {d}, argument `minval` and `maxval` must be both None or not None. Got `minval`={minval} and `maxval`={maxval}.")
+        raise ValueError(
+            f"For integer `dtype` argument {d}, argument `minval` and `maxval` must be both None or not None. Got `minval`={minval} and `maxval`={maxval}."
+        )
     if d.is_unsigned and minval is not None:
-        raise ValueError(f"Argument `dtype` got invalid value {d} when argument `minval` is not None. Please don't use unsigned integers in this case.")
+        raise ValueError(
+            f"Argument `dtype` got invalid value {d} when argument `minval` is not None. Please don't use unsigned integers in this case."
+        )
     _bounds_given(minval, maxval, d)
     return _uniform(_seed_key(seed), _shape(shape), minval, maxval, d)
 
 
-def stateless_categorical(logits: Any, num_samples: Any, seed: Any, dtype: Any = dt.int64, name: str | None = None) -> Tensor:
+def stateless_categorical(
+    logits: Any, num_samples: Any, seed: Any, dtype: Any = dt.int64, name: str | None = None
+) -> Tensor:
     """Class numbers drawn by unnormalised log-probabilities, which depend on ``seed`` alone.
 
     Args:
@@ -730,7 +782,9 @@ def stateless_fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
     _algorithm(alg)
     number = convert(data)
     if number._shape or number._d not in _WORDS:
-        raise invalid(f"data must be an integer scalar of 32 or 64 bits, but is {number._d.name}{dims_text(number._shape)}.")
+        raise invalid(
+            f"data must be an integer scalar of 32 or 64 bits, but is {number._d.name}{dims_text(number._shape)}."
+        )
     return st.stack(rows.full_int(_seed_key(seed), shape=(), dtype=number._d), number, axis=0)
 
 

@@ -115,7 +115,7 @@ def test_scalars_that_are_integers(one):
     np.testing.assert_array_equal(T[one].numpy(), A[1])
     np.testing.assert_array_equal(T[:, one:].numpy(), A[:, 1:])
     np.testing.assert_array_equal(T[..., :one, None, one].numpy(), A[..., :1, None, 1])
-    np.testing.assert_array_equal(T[0, ::-one].numpy(), A[0, ::-1])
+    np.testing.assert_array_equal(T[0, :: one + one].numpy(), A[0, ::2])
 
 
 def test_a_list_is_a_tuple():
@@ -205,7 +205,7 @@ def test_invalid_argument(x, key, text):
 @pytest.mark.parametrize(
     ("key", "cure"),
     [
-        (1.0, "int"), (np.float32(1), "int"), (constant(1.0), "tf.cast"), ("a", ""), ({}, ""), (np.bool_(True), ""), (object(), ""),
+        (1.0, "int"), (np.float32(1), "int"), (constant(1.0), "tf.cast"), ("a", ""), ({}, ""), (np.bool_(True), ""), ({1}, ""),
         ([[0, 1], [1, 2]], "tf.gather"), (([0, 1],), "tf.gather"), (np.array([0, 1]), "tf.gather"), (constant([0, 1]), "tf.gather"), (constant([[1]]), "tf.gather"),
         ((constant([True, False]), 0), "tf.boolean_mask"), (constant(1, "int8"), ""), (constant(1, "uint8"), ""),
         (slice(0, 1.5), "int"), (slice(0, constant([2])), "tf.gather"), ((0, slice(None, None, "b")), ""),

@@ -28,7 +28,13 @@ def values(*xs):
 )  # fmt: skip
 def test_initial_values(initial, dtype, shape):
     v = tf.Variable(initial)
-    assert (v.dtype.name, v.shape, v.trainable, v.name, v.ndim if hasattr(v, "ndim") else len(shape)) == (dtype, shape, True, "Variable:0", len(shape))
+    assert (v.dtype.name, v.shape, v.trainable, v.name, v.ndim if hasattr(v, "ndim") else len(shape)) == (
+        dtype,
+        shape,
+        True,
+        "Variable:0",
+        len(shape),
+    )
     want = initial() if callable(initial) else initial
     assert v.numpy().tolist() == tf.convert_to_tensor(want).numpy().tolist() if dtype != "string" else v.numpy() == b"a"
 
@@ -80,7 +86,19 @@ def test_without_read_value_nothing_comes_back():
     assert values(v) == [3.0]
 
 
-@pytest.mark.parametrize("what", [3, 3.5, [[1, 2]], np.array([[1.0, 2.0]]), np.array([[1, 2]]), tf.constant([[1.0, 2.0]]), tf.Variable([[1.0, 2.0]])], ids=repr)
+@pytest.mark.parametrize(
+    "what",
+    [
+        3,
+        3.5,
+        [[1, 2]],
+        np.array([[1.0, 2.0]]),
+        np.array([[1, 2]]),
+        tf.constant([[1.0, 2.0]]),
+        tf.Variable([[1.0, 2.0]]),
+    ],
+    ids=repr,
+)
 def test_what_can_be_assigned(what):
     v = tf.Variable([[5.0, 6.0]] if np.ndim(what) else 5.0)
     before = v.numpy()
@@ -95,7 +113,9 @@ def test_what_can_be_assigned(what):
     assert v.dtype == tf.float32
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize(
+    "dtype", ["int8", "int64", "uint8", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"]
+)
 def test_updates_keep_the_dtype(dtype):
     for initial in (3, [3, 4], np.full((80, 80, 80), 3)):
         v = tf.Variable(initial, dtype=dtype)
@@ -109,16 +129,18 @@ def test_updates_keep_the_dtype(dtype):
 @pytest.mark.parametrize("bad", [[1.0], [1.0, 2.0, 3.0], 1.0, [[1.0, 2.0]], [[1.0], [2.0]], []], ids=repr)
 def test_shapes_are_checked(name, bad):
     v = tf.Variable([5.0, 6.0])
-    with pytest.raises((ValueError, InvalidArgumentError), match="[Ss]hape"):
+    with pytest.raises((ValueError, InvalidArgumentError), match=r"[Ss]hape"):
         getattr(v, name)(bad)
     assert values(v) == [[5.0, 6.0]]
 
 
 @pytest.mark.parametrize("name", ["assign", "assign_add", "assign_sub"])
-@pytest.mark.parametrize("bad", [tf.constant([1.0, 2.0], tf.float64), tf.constant([1, 2]), ["a", "b"], [1j, 2j]], ids=repr)
+@pytest.mark.parametrize(
+    "bad", [tf.constant([1.0, 2.0], tf.float64), tf.constant([1, 2]), ["a", "b"], [1j, 2j]], ids=repr
+)
 def test_dtypes_are_checked(name, bad):
     v = tf.Variable([5.0, 6.0])
-    with pytest.raises((TypeError, ValueError, InvalidArgumentError), match="float32|float"):
+    with pytest.raises((TypeError, ValueError, InvalidArgumentError), match=r"float32|float"):
         getattr(v, name)(bad)
     assert values(v) == [[5.0, 6.0]]
 
@@ -227,11 +249,10 @@ def test_the_initial_value_stays(shape):
     assert np.all(v.numpy() == 6.0)
 
 
-def test_initial_value_remembers():
-    # TensorFlow has it in graphs only
+def test_the_initial_value_is_not_kept():
     v = tf.Variable([1.0, 2.0])
-    v.assign_add([1.0, 1.0]).assign_add([1.0, 1.0])
-    assert values(v.initial_value) == [[1.0, 2.0]]
+    with pytest.raises(RuntimeError, match="not supported when eager execution is enabled"):
+        v.initial_value
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -346,11 +367,13 @@ def test_operators_read_the_value():
     assert not isinstance(v + x, tf.Variable)
 
 
-@pytest.mark.parametrize("update", ["v += 1.0", "v -= 1.0", "v *= 2.0", "v /= 2.0", "v **= 2.0", "v += tf.constant(1.0)"])
+@pytest.mark.parametrize(
+    "update", ["v += 1.0", "v -= 1.0", "v *= 2.0", "v /= 2.0", "v **= 2.0", "v += tf.constant(1.0)"]
+)
 def test_augmented_assignment_is_an_error(update):
     """It would put a tensor in the variable's place, and its gradient would be None."""
     names = {"v": tf.Variable(1.0), "tf": tf}
-    with pytest.raises(RuntimeError, match="is not supported. Use `variable.assign|is not supported"):
+    with pytest.raises(RuntimeError, match="is not supported"):
         exec(update, names)
 
 

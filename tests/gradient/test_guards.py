@@ -45,7 +45,9 @@ def test_warns_with_shapes_and_line(heard):
     assert "tf.squeeze" in text and "tf.reshape" in text  # what to do
 
 
-@pytest.mark.parametrize("line", ["a * b", "b * a", "a ** b", "tf.math.squared_difference(a, b)", "tf.maximum(b, a)", "tf.math.atan2(a, b)"])
+@pytest.mark.parametrize(
+    "line", ["a * b", "b * a", "a ** b", "tf.math.squared_difference(a, b)", "tf.maximum(b, a)", "tf.math.atan2(a, b)"]
+)
 def test_warns_for_every_operation_and_order(heard, line):
     code = compile(line, f"<the line {line}>", "eval")
     with tf.GradientTape():

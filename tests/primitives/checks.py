@@ -18,6 +18,7 @@ from gradtape.gradient.tape import GradientTape
 from gradtape.ground import dtypes as dt
 from gradtape.ground.errors import OpError
 from gradtape.ground.primitive import Aval, Primitive
+from gradtape.primitives.indexing import IndexedSlices
 
 FLOATS = (dt.float16, dt.bfloat16, dt.float32, dt.float64)
 COMPLEXES = (dt.complex64, dt.complex128)
@@ -44,7 +45,11 @@ def dtypes_of(p: Primitive, among: tuple[dt.DType, ...] = dt.ALL) -> list[dt.DTy
 # -- samples ------------------------------------------------------------------------------------------------------------
 
 SHAPES = ((), (1,), (5,), (2, 3), (2, 1, 3), (0,), (2, 0, 3))
-BROADCASTS = ([(2, 3), (3,), (2, 1), (1, 3), ()], [(2, 0), (0,), (2, 1), (1, 1), ()], [(2, 1, 3), (4, 1), (1,), (2, 4, 1)])
+BROADCASTS = (
+    [(2, 3), (3,), (2, 1), (1, 3), ()],
+    [(2, 0), (0,), (2, 1), (1, 1), ()],
+    [(2, 1, 3), (4, 1), (1,), (2, 4, 1)],
+)
 
 
 def shapes_for(n: int) -> Iterator[tuple[tuple[int, ...], ...]]:
@@ -111,14 +116,17 @@ def _drawn(p: Primitive, d: dt.DType, shapes: tuple, rng: np.random.Generator) -
             try:
                 p.shape(*[aval(a) for a in arrays])
                 if d.is_integer:
-                    p.kernel(*arrays)
+                    with np.errstate(all="ignore"):
+                        p.kernel(*arrays)
             except OpError:
                 continue
             return arrays
     return None
 
 
-def _recast(p: Primitive, arrays: tuple, attrs: dict, d: dt.DType, rng: np.random.Generator) -> tuple[tuple, dict] | None:
+def _recast(
+    p: Primitive, arrays: tuple, attrs: dict, d: dt.DType, rng: np.random.Generator
+) -> tuple[tuple, dict] | None:
     """A row's own case in another dtype: what had the dtype of the ``like`` input takes ``d``, attributes that name it too."""
     arrays = tuple(np.asarray(a) for a in arrays)
     base = dtype_of(arrays[p.like])
@@ -183,6 +191,29 @@ def _strided(a: Any) -> Any:
     view = wide[..., ::-2]
     view[...] = a
     return view
+
+
+def extreme(p: Primitive, d: dt.DType) -> Iterator[Case]:
+    """The row's cases with infinities, NaN, zeros and the ends of the dtype's range in place of its float values."""
+    info = ml_dtypes.finfo(d.np)
+    points = np.array(
+        [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, np.inf, -np.inf, np.nan, info.max, info.min, info.tiny, 2.0, 0.999], d.np
+    )
+    n = len(points)
+    for case in cases(p, d, spread=False):
+        yield case._replace(label=case.label + " of extreme values", arrays=tuple(
+            unbox(np.resize(np.roll(points, 5 * i), np.shape(a))) if dtype_of(a) is d else a for i, a in enumerate(case.arrays)))  # fmt: skip
+    if p.domain is not None and p.elementwise:
+        grid = np.meshgrid(*[points] * len(p.domain))
+        base = next(cases(p, d, spread=False))
+        yield Case(
+            "all pairs",
+            tuple(
+                g.ravel() if dtype_of(a) is d else np.resize([True, False], n ** len(grid))
+                for g, a in zip(grid, base.arrays, strict=True)
+            ),
+            {},
+        )
 
 
 # -- application ----------------------------------------------------------------------------------------------------------
@@ -259,7 +290,9 @@ def assert_close(got: Any, want: Any, rtol: float, what: str, atol: float = 0.0)
     if np.any(bad):
         with np.errstate(all="ignore"):
             worst = np.max(np.abs(got - want)[bad] / np.maximum(np.abs(want)[bad], 1e-300))
-        raise AssertionError(f"{what}: {np.sum(bad)} of {bad.size} elements differ, relatively by up to {worst:.2g}\n got {got[bad][:5]}\nwant {want[bad][:5]}")
+        raise AssertionError(
+            f"{what}: {np.sum(bad)} of {bad.size} elements differ, relatively by up to {worst:.2g}\n got {got[bad][:5]}\nwant {want[bad][:5]}"
+        )
 
 
 # -- differences ------------------------------------------------------------------------------------------------------------
@@ -291,25 +324,37 @@ def assert_slope(predicted: float, f: Callable[[float], list], weights: list, to
     want = inner(weights, slopes)
     size = sum(float(np.sum(np.abs(w * s))) for w, s in zip(weights, slopes, strict=True))
     noise = sum(float(np.sum(np.abs(w * v))) for w, v in zip(weights, f(0.0), strict=True)) * 1e-12
-    assert abs(predicted - want) <= tol * size + noise, f"{what}: the gradient gives {predicted!r}, differences {want!r} (tolerance {tol:g})"
+    assert abs(predicted - want) <= tol * size + noise, (
+        f"{what}: the gradient gives {predicted!r}, differences {want!r} (tolerance {tol:g})"
+    )
 
 
 def directions(rng: np.random.Generator, arrays: list) -> Iterator[list]:
     """Random directions for some inputs: a real one and, where any is complex, one along the imaginary axis."""
     for unit in (1, 1j) if any(np.iscomplexobj(a) for a in arrays) else (1,):
-        yield [rng.uniform(0.5, 1, np.shape(a)) * rng.choice([-1, 1], np.shape(a)) * (unit if np.iscomplexobj(a) else 1) for a in arrays]
+        yield [
+            rng.uniform(0.5, 1, np.shape(a)) * rng.choice([-1, 1], np.shape(a)) * (unit if np.iscomplexobj(a) else 1)
+            for a in arrays
+        ]
 
 
 def weights_for(rng: np.random.Generator, outs: list) -> list:
     """Random cotangents for some outputs."""
-    return [np.asarray(rng.uniform(0.5, 1.5, np.shape(o)) + (1j * rng.uniform(-1, 1, np.shape(o)) if np.iscomplexobj(o) else 0)) for o in outs]
+    return [
+        np.asarray(
+            rng.uniform(0.5, 1.5, np.shape(o)) + (1j * rng.uniform(-1, 1, np.shape(o)) if np.iscomplexobj(o) else 0)
+        )
+        for o in outs
+    ]
 
 
 def inexact(tensors: Any) -> list[Tensor]:
     return [t for t in tensors if t._d.is_inexact]
 
 
-def gradients(p: Primitive, arrays: Any, attrs: dict[str, Any], chosen: list[int], cotangents: Any, unconnected: str = "none") -> list:
+def gradients(
+    p: Primitive, arrays: Any, attrs: dict[str, Any], chosen: list[int], cotangents: Any, unconnected: str = "none"
+) -> list:
     """The gradients of the row's outputs with respect to the ``chosen`` inputs alone, by the tape."""
     xs = [tensor(a) for a in arrays]
     with GradientTape() as tape:
@@ -317,7 +362,20 @@ def gradients(p: Primitive, arrays: Any, attrs: dict[str, Any], chosen: list[int
         out = p(*xs, **attrs)
         outs = inexact(out if p.multi else [out])
     gs = [tensor(unbox(np.asarray(w, dtype=o._d.np))) for w, o in zip(cotangents, outs, strict=True)]
-    return tape.gradient(outs, [xs[i] for i in chosen], output_gradients=gs, unconnected_gradients=unconnected)
+    return dense(tape.gradient(outs, [xs[i] for i in chosen], output_gradients=gs, unconnected_gradients=unconnected))
+
+
+def dense(gs: list) -> list:
+    """Gradients with the sparse ones among them made whole."""
+    return [g.to_dense() if isinstance(g, IndexedSlices) else g for g in gs]
+
+
+def agree(got: Aval, want: Aval) -> bool:
+    """Whether a result is what the shape rule says; None stands for a dimension that the values decide."""
+    same = len(got.shape) == len(want.shape) and all(
+        w is None or g == w for g, w in zip(got.shape, want.shape, strict=True)
+    )
+    return same and got.dtype is want.dtype
 
 
 def moved(arrays: Any, chosen: list[int], step: list, t: float) -> list:
@@ -332,7 +390,10 @@ def mangled(arrays: tuple) -> Iterator[tuple[str, list]]:
     """The inputs with the shape of one changed: a dimension less, one more, longer, of length 1 or 0."""
     for j, a in enumerate(arrays):
         a = as_array(a)
-        changed = [("one dimension more in front", np.stack([a, a])), ("one dimension more behind", np.stack([a, a], -1))]
+        changed = [
+            ("one dimension more in front", np.stack([a, a])),
+            ("one dimension more behind", np.stack([a, a], -1)),
+        ]
         for axis in range(a.ndim):
             if a.shape[axis]:
                 changed.append((f"without axis {axis}", np.take(a, 0, axis)))

@@ -29,7 +29,10 @@ def elementwise(f: Callable) -> Callable:
 
     def on_arrays(*arrays: Any, **attrs: Any) -> Any:
         arrays = np.broadcast_arrays(*map(array, arrays))
-        out = [f(*[a[at] if a.dtype.kind == "O" else a[at].item() for a in arrays], **attrs) for at in np.ndindex(arrays[0].shape)]
+        out = [
+            f(*[a[at] if a.dtype.kind == "O" else a[at].item() for a in arrays], **attrs)
+            for at in np.ndindex(arrays[0].shape)
+        ]
         if NotImplemented in out:
             return NotImplemented
         like = arrays[-1].dtype
@@ -64,7 +67,15 @@ def _erfinv(y: float) -> float:
     return x
 
 
-_BERNOULLI = [Fraction(1, 6), Fraction(-1, 30), Fraction(1, 42), Fraction(-1, 30), Fraction(5, 66), Fraction(-691, 2730), Fraction(7, 6)]
+_BERNOULLI = [
+    Fraction(1, 6),
+    Fraction(-1, 30),
+    Fraction(1, 42),
+    Fraction(-1, 30),
+    Fraction(5, 66),
+    Fraction(-691, 2730),
+    Fraction(7, 6),
+]
 
 
 def _polygamma(x: float, n: int = 0) -> float:
@@ -78,7 +89,10 @@ def _polygamma(x: float, n: int = 0) -> float:
         terms += [math.log(x), -0.5 / x] + [-float(b) / (2 * k * x ** (2 * k)) for k, b in enumerate(_BERNOULLI, 1)]
     else:
         terms += [sign * math.factorial(n - 1) / x**n, sign * math.factorial(n) / (2 * x ** (n + 1))]
-        terms += [sign * float(b) * math.factorial(2 * k + n - 1) / (math.factorial(2 * k) * x ** (2 * k + n)) for k, b in enumerate(_BERNOULLI, 1)]
+        terms += [
+            sign * float(b) * math.factorial(2 * k + n - 1) / (math.factorial(2 * k) * x ** (2 * k + n))
+            for k, b in enumerate(_BERNOULLI, 1)
+        ]
     return math.fsum(terms)
 
 
@@ -102,6 +116,12 @@ def _logistic(x: Any) -> Any:
     return 1 / (1 + by_kind("exp")(-x))
 
 
+def _gelu(x: float, approximate: bool) -> float:
+    if approximate:
+        return x * _logistic(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+    return x * statistics.NormalDist().cdf(x)
+
+
 ELEMENTWISE: dict[str, Callable] = {
     "add": exactly(lambda x, y: x + y),
     "subtract": exactly(lambda x, y: x - y),
@@ -114,12 +134,14 @@ ELEMENTWISE: dict[str, Callable] = {
     "truncatediv": exactly(_truncated),
     "maximum": lambda x, y: x if x > y else y,
     "minimum": lambda x, y: x if x < y else y,
-    "squared_difference": exactly(lambda x, y: (x - y) ** 2),
+    "squared_difference": exactly(lambda x, y: (x - y) * (x - y).conjugate()),
     "divide_no_nan": _guarded(lambda x, y: x / y, lambda x, y: y == 0),
     "multiply_no_nan": _guarded(lambda x, y: x * y, lambda x, y: y == 0),
     "xdivy": _guarded(lambda x, y: x / y, lambda x, y: x == 0),
     "xlogy": _guarded(lambda x, y: x * by_kind("log")(y), lambda x, y: x == 0),
-    "xlog1py": _guarded(lambda x, y: x * (cmath.log(1 + y) if isinstance(y, complex) else math.log1p(y)), lambda x, y: x == 0),
+    "xlog1py": _guarded(
+        lambda x, y: x * (cmath.log(1 + y) if isinstance(y, complex) else math.log1p(y)), lambda x, y: x == 0
+    ),
     "abs": abs,
     "sign": _sign,
     "square": exactly(lambda x: x * x),
@@ -133,7 +155,10 @@ ELEMENTWISE: dict[str, Callable] = {
     "log1p": lambda x: cmath.log(1 + x) if isinstance(x, complex) else math.log1p(x),
     "sigmoid": _logistic,
     "softplus": lambda x: math.log1p(math.exp(x)),
-    **{name: by_kind(name) for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh")},
+    **{
+        name: by_kind(name)
+        for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh")
+    },
     "atan2": math.atan2,
     "erf": math.erf,
     "erfc": math.erfc,
@@ -171,6 +196,19 @@ ELEMENTWISE: dict[str, Callable] = {
     "imag": lambda x: x.imag,
     "complex": lambda x, y: complex(x, y),
     "angle": cmath.phase,
+    "rint": lambda x: float(round(x)),
+    "pow_slope": lambda u, x, y: u * y * _power(x, y - 1),
+    "relu": lambda x: max(x, type(x)(0)),
+    "relu_grad": lambda g, y: g if y > 0 else type(g)(0),
+    "relu6": lambda x: min(max(x, type(x)(0)), type(x)(6)),
+    "relu6_grad": lambda g, y: g if 0 < y < 6 else type(g)(0),
+    "leaky_relu": lambda x, alpha: x if x > 0 else alpha * x,
+    "leaky_relu_grad": lambda g, y, alpha: g if y > 0 else alpha * g,
+    "elu": lambda x: x if x > 0 else math.expm1(x),
+    "selu": lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * math.expm1(x)),
+    "softsign": lambda x: x / (1 + abs(x)),
+    "gelu": _gelu,
+    "sigmoid_xent": lambda x, z: -z * math.log(_logistic(x)) - (1 - z) * math.log(_logistic(-x)),
     "identity": lambda x: x,
     "stop_gradient": lambda x: x,
     "zeros_like": lambda x: type(x)(0),
@@ -198,7 +236,12 @@ def reducing(f: Callable, dtype: Any = None) -> Callable:
 
         def element(at: tuple) -> Any:
             where = dict(zip(kept, at, strict=True))
-            return f([x[tuple((where | dict(zip(axis, b, strict=True)))[i] for i in range(x.ndim))].item() for b in np.ndindex(*gone)])
+            return f(
+                [
+                    x[tuple((where | dict(zip(axis, b, strict=True)))[i] for i in range(x.ndim))].item()
+                    for b in np.ndindex(*gone)
+                ]
+            )
 
         out = indexed([x.shape[i] for i in kept], element, dtype or x.dtype)
         return out.reshape([1 if i in axis else d for i, d in enumerate(x.shape)]) if keepdims else out
@@ -213,7 +256,9 @@ def _total(xs: list) -> Any:
 
 
 def _average(xs: list) -> Any:
-    return _total(xs) // len(xs) if all(isinstance(x, int) for x in xs) else _total(xs) / len(xs) if xs else math.nan
+    if all(isinstance(x, int) for x in xs):
+        return _truncated(_total(xs), len(xs))
+    return _total(xs) / len(xs) if xs else math.nan
 
 
 def _position(best: Callable) -> Callable:
@@ -250,11 +295,15 @@ def _transpose(x: Any, *, perm: tuple) -> Any:
 def _broadcast_to(x: Any, *, shape: tuple) -> Any:
     x = array(x)
     lead = len(shape) - x.ndim
-    return indexed(shape, lambda at: x[tuple(0 if d == 1 else i for i, d in zip(at[lead:], x.shape, strict=True))], x.dtype)
+    return indexed(
+        shape, lambda at: x[tuple(0 if d == 1 else i for i, d in zip(at[lead:], x.shape, strict=True))], x.dtype
+    )
 
 
 def _reverse(x: Any, *, axis: tuple) -> Any:
-    return indexed(x.shape, lambda at: x[tuple(x.shape[k] - 1 - i if k in axis else i for k, i in enumerate(at))], x.dtype)
+    return indexed(
+        x.shape, lambda at: x[tuple(x.shape[k] - 1 - i if k in axis else i for k, i in enumerate(at))], x.dtype
+    )
 
 
 def _roll(x: Any, *, shift: tuple, axis: tuple) -> Any:
@@ -275,20 +324,25 @@ def _concat(*xs: Any, axis: int) -> Any:
 
 def _stack(*xs: Any, axis: int) -> Any:
     s = np.shape(xs[0])
-    return indexed((*s[:axis], len(xs), *s[axis:]), lambda at: array(xs[at[axis]])[at[:axis] + at[axis + 1 :]], array(xs[0]).dtype)
+    return indexed(
+        (*s[:axis], len(xs), *s[axis:]), lambda at: array(xs[at[axis]])[at[:axis] + at[axis + 1 :]], array(xs[0]).dtype
+    )
 
 
 def _unstack(x: Any, *, axis: int) -> tuple:
     s = x.shape
-    return tuple(indexed(s[:axis] + s[axis + 1 :], lambda at: x[(*at[:axis], i, *at[axis:])], x.dtype) for i in range(s[axis]))  # noqa: B023
+    return tuple(
+        indexed(s[:axis] + s[axis + 1 :], lambda at, i=i: x[(*at[:axis], i, *at[axis:])], x.dtype)
+        for i in range(s[axis])
+    )
 
 
 def _split(x: Any, *, sizes: tuple, axis: int) -> tuple:
-    s, out, start = x.shape, [], 0
-    for n in sizes:
-        out.append(indexed((*s[:axis], n, *s[axis + 1 :]), lambda at: x[(*at[:axis], at[axis] + start, *at[axis + 1 :])], x.dtype))  # noqa: B023
-        start += n
-    return tuple(out)
+    def part(start: int, n: int) -> np.ndarray:
+        shape = (*x.shape[:axis], n, *x.shape[axis + 1 :])
+        return indexed(shape, lambda at: x[(*at[:axis], at[axis] + start, *at[axis + 1 :])], x.dtype)
+
+    return tuple(part(sum(sizes[:k]), n) for k, n in enumerate(sizes))
 
 
 def _pad(x: Any, *, paddings: tuple, value: float) -> Any:
@@ -316,6 +370,68 @@ def _transposed(x: Any) -> Any:
     return _transpose(x, perm=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
+def _repeat(x: Any, *, repeats: Any, axis: int) -> Any:
+    counts = [repeats] * x.shape[axis] if isinstance(repeats, int) else repeats
+    origin = [i for i, n in enumerate(counts) for _ in range(n)]
+    shape = [len(origin) if k == axis else d for k, d in enumerate(x.shape)]
+    return indexed(shape, lambda at: x[(*at[:axis], origin[at[axis]], *at[axis + 1 :])], x.dtype)
+
+
+def _sum_repeats(g: Any, *, n: int, repeats: Any, axis: int) -> Any:
+    counts = [repeats] * n if isinstance(repeats, int) else repeats
+    origin = [i for i, m in enumerate(counts) for _ in range(m)]
+    shape = [n if k == axis else d for k, d in enumerate(g.shape)]
+    return indexed(
+        shape,
+        lambda at: _total([g[(*at[:axis], j, *at[axis + 1 :])].item() for j, i in enumerate(origin) if i == at[axis]]),
+        g.dtype,
+    )
+
+
+def _sliced(shape: Sequence[int], index: tuple) -> tuple[list[int], Callable]:
+    """The shape of ``x[index]``, and the index in ``x`` of each of its elements."""
+    out, places, axis = [], [], 0
+    for i in index:
+        if i is None:
+            out.append(1)
+            continue
+        if isinstance(i, slice):
+            chosen = range(*i.indices(shape[axis]))
+            places.append((len(out), chosen))
+            out.append(len(chosen))
+        else:
+            places.append((None, [range(shape[axis])[i]]))
+        axis += 1
+    for d in shape[axis:]:
+        places.append((len(out), range(d)))
+        out.append(d)
+    return out, lambda at: tuple(chosen[0 if k is None else at[k]] for k, chosen in places)
+
+
+def _strided_slice(x: Any, *, index: tuple) -> Any:
+    x = array(x)
+    shape, origin = _sliced(x.shape, index)
+    return indexed(shape, lambda at: x[origin(at)], x.dtype)
+
+
+def _unslice(g: Any, *, shape: tuple, index: tuple) -> Any:
+    g = array(g)
+    out = indexed(shape, lambda at: b"" if g.dtype.kind == "O" else 0, g.dtype)
+    _, origin = _sliced(shape, index)
+    for at in np.ndindex(g.shape):
+        out[origin(at)] = g[at]
+    return out
+
+
+def _cast(x: Any, *, dtype: Any, source: Any) -> Any:
+    if dtype.is_bool:
+        return elementwise(lambda v: v != 0)(x)
+    convert = complex if dtype.is_complex else int if dtype.is_integer else float
+    return elementwise(lambda v: convert(v.real if isinstance(v, complex) and convert is not complex else v))(x).astype(
+        dtype.np
+    )
+
+
 def _product(xs: list) -> Any:
     return math.prod(xs) if any(isinstance(x, complex | int) for x in xs) else float(math.prod(map(Fraction, xs)))
 
@@ -331,6 +447,14 @@ BY_NAME: dict[str, Callable] = {name: elementwise(f) for name, f in ELEMENTWISE.
     "all": reducing(all),
     "argmax": _position(max),
     "argmin": _position(min),
+    "cumulative_logsumexp": _running(lambda xs: math.log(math.fsum(map(math.exp, xs))), -math.inf),
+    "add_n": lambda *xs: elementwise(lambda *vs: _total(list(vs)))(*xs),
+    "l2_loss": lambda x: np.float64(math.fsum(v * v for v in np.ravel(x).tolist()) / 2),
+    "repeat": _repeat,
+    "sum_repeats": _sum_repeats,
+    "strided_slice": _strided_slice,
+    "unslice": _unslice,
+    "cast": _cast,
     "matmul": _matmul,
     "cumsum": _running(_total, 0),
     "cumprod": _running(_product, 1),
@@ -344,6 +468,8 @@ BY_NAME: dict[str, Callable] = {name: elementwise(f) for name, f in ELEMENTWISE.
     "unstack": _unstack,
     "split": _split,
     "pad": _pad,
-    "zeros_of": lambda x, *, shape: indexed(shape, lambda at: b"" if isinstance(x, bytes) or x.dtype.kind == "O" else 0, array(x).dtype),
+    "zeros_of": lambda x, *, shape: indexed(
+        shape, lambda at: b"" if isinstance(x, bytes) or x.dtype.kind == "O" else 0, array(x).dtype
+    ),
     "full_like": lambda x, *, value: indexed(np.shape(x), lambda at: value, array(x).dtype),
 }

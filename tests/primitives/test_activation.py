@@ -1,5 +1,6 @@
 """Activations, softmax and cross-entropies beyond what the generated tests of the table ask: textbook values, extremes, ties, layouts."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 import scipy.special
@@ -12,6 +13,9 @@ from gradtape.ground.errors import InvalidArgumentError
 from gradtape.primitives import activation as act
 
 INF, NAN = np.inf, np.nan
+
+# As gradtape sets it for its users; pytest starts each test with filters of its own.
+pytestmark = pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning", "ignore:overflow:RuntimeWarning")
 
 
 def tensor(a, d=dt.float64):
@@ -33,20 +37,26 @@ TEXTBOOK = {
     "gelu": (lambda x: act.gelu(x, approximate=False), lambda x: x * scipy.special.ndtr(x)),
     "gelu by tanh": (
         lambda x: act.gelu(x, approximate=True),
-        lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
+        lambda x: x * scipy.special.expit(2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)),
     ),
 }
 
 
 @pytest.mark.parametrize("name", TEXTBOOK)
-@pytest.mark.parametrize(("d", "tol"), [(dt.float64, 2e-15), (dt.float32, 4e-7), (dt.float16, 1e-3), (dt.bfloat16, 8e-3)])
+@pytest.mark.parametrize(
+    ("d", "tol"), [(dt.float64, 2e-15), (dt.float32, 4e-7), (dt.float16, 1e-3), (dt.bfloat16, 8e-3)]
+)
 def test_values_are_the_textbook_s(name, d, tol):
     f, textbook = TEXTBOOK[name]
     x = np.linspace(-9, 9, 181).astype(d.np)
     got = f(Tensor(x, d))
     assert got._d is d
-    want = textbook(x.astype(np.float64))
-    np.testing.assert_allclose(got._a.astype(np.float64), want, rtol=tol, atol=tol * 1e-3 if d is not dt.float64 else 1e-15)
+    x = x.astype(np.float64)
+    want = textbook(x)
+    # what a rounding of the argument of the exponential (x²/2, and 0.07·x³) does to the result
+    condition = {"gelu": 1 + x**2, "gelu by tanh": 1 + abs(x) ** 3 / 7}.get(name, 1)
+    tiny = float(ml_dtypes.finfo(d.np).tiny)
+    np.testing.assert_array_less(abs(got._a.astype(np.float64) - want), tol * condition * abs(want) + tiny)
 
 
 def test_gelu_keeps_its_precision_where_it_is_tiny():
@@ -250,11 +260,12 @@ def test_mixed_second_derivative_of_the_cross_entropy():
 @pytest.mark.parametrize("bad", [3, 7, -1])
 @pytest.mark.parametrize("n", [2, 300])
 def test_label_out_of_range(d, bad, n):
-    if d is dt.uint8 and bad < 0:
-        pytest.skip("unsigned")
+    bad = 255 if d is dt.uint8 and bad < 0 else bad
     labels = np.zeros(n, d.np)
     labels[n // 2] = bad
-    with pytest.raises(InvalidArgumentError, match=rf"label value of {bad} which is outside the valid range of \[0, 3\)"):
+    with pytest.raises(
+        InvalidArgumentError, match=rf"label value of {bad} which is outside the valid range of \[0, 3\)"
+    ):
         act.sparse_softmax_xent(tensor(rows(n, 3)), Tensor(labels, d))
 
 
@@ -294,10 +305,19 @@ def test_the_mask_must_be_bool():
     [
         (lambda: act.softmax(tensor(1.0), axis=0), "axis 0 is out of range|at least one dimension"),
         (lambda: act.softmax(tensor([1], dt.int32), axis=0), "softmax does not take int32"),
-        (lambda: act.softmax_xent(tensor([[1.0]]), tensor([1.0]), axis=1), r"must have the same shape, but have \[1,1\] and \[1\]"),
-        (lambda: act.softmax_xent(tensor([1.0]), tensor([1.0], dt.float32), axis=0), "one dtype, but have float64 and float32"),
+        (
+            lambda: act.softmax_xent(tensor([[1.0]]), tensor([1.0]), axis=1),
+            r"must have the same shape, but have \[1,1\] and \[1\]",
+        ),
+        (
+            lambda: act.softmax_xent(tensor([1.0]), tensor([1.0], dt.float32), axis=0),
+            "one dtype, but have float64 and float32",
+        ),
         (lambda: act.sparse_softmax_xent(tensor([[1.0]]), tensor([1.0])), "integer dtype, but are float64"),
-        (lambda: act.sparse_softmax_xent(tensor([[1.0]]), tensor([[0]], dt.int32)), r"without its last dimension, \[1\], but has \[1,1\]"),
+        (
+            lambda: act.sparse_softmax_xent(tensor([[1.0]]), tensor([[0]], dt.int32)),
+            r"without its last dimension, \[1\], but has \[1,1\]",
+        ),
         (lambda: act.relu(tensor([1j], dt.complex128)), "relu does not take complex128"),
         (lambda: act.elu(tensor([1], dt.int32)), "elu does not take int32"),
     ],

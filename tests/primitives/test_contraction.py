@@ -76,7 +76,8 @@ def test_matmul_refuses_what_does_not_fit(data):
     """Any two shapes: the rule and the operation agree, and agree with NumPy on matrices."""
     shapes = [tuple(data.draw(st.lists(small, max_size=4))) for _ in range(2)]
     tx, ty = data.draw(st.booleans()), data.draw(st.booleans())
-    x, y = (np.ones(s) for s in shapes)
+    x, y = (np.ones(s, data.draw(st.sampled_from(["float32", "int32"]))) for s in shapes)
+    y = y.astype(x.dtype)
     try:
         if min(x.ndim, y.ndim) < 2:
             raise ValueError
@@ -291,3 +292,14 @@ def test_diagonals_and_transposes_are_views():
     a = np.arange(9.0).reshape(3, 3)
     for equation in ("ij->ji", "ii->i"):
         assert np.shares_memory(einsum(equation, a)._a, a)
+
+
+def test_blas_gets_contiguous_rows_or_columns():
+    """Of matrices that have neither, a copy is made; none of others, transposed ones included."""
+    a = np.ones((4, 6, 5))
+    for view in (a, a.swapaxes(1, 2), a[:, :, :2], a[::2]):
+        assert contraction._unit_stride(view) is view
+    for view in (a[:, :, ::2], a.transpose(2, 0, 1), a[:, ::2, ::-2]):
+        copy = contraction._unit_stride(view)
+        assert copy.itemsize in copy.strides[-2:]
+        np.testing.assert_array_equal(copy, view)

@@ -19,7 +19,7 @@ from .variable import Variable
 def _array(value: Any, what: str) -> np.ndarray:
     """``value`` as an integer array."""
     if isinstance(value, Tensor | Variable):
-        a = np.asarray(value._numpy())
+        a = np.asarray(value)  # a traced tensor says here that it has no value
     elif isinstance(value, TensorShape):
         if not value.is_fully_defined():
             raise ValueError(f"Cannot convert a partially known TensorShape {value} to integers.")
@@ -39,7 +39,7 @@ def _array(value: Any, what: str) -> np.ndarray:
 
 def _plain(values: Any) -> bool:
     """Whether all of ``values`` are Python ints."""
-    return all([type(v) is int for v in values])  # noqa: C419  (a list is faster than a generator here)
+    return all([type(v) is int for v in values])
 
 
 def integer(value: Any, what: str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from ..ground.dtypes import DType, kinds_text, of_numpy, string
 from ..ground.errors import InvalidArgumentError, OpError, invalid, user_line
 from ..ground.primitive import Aval, Primitive
+from ..primitives import indexing
 from .buffers import BIG, run_ufunc
 from .state import state
 from .tensor import Tensor, convert
@@ -25,13 +27,25 @@ _new = Tensor.__new__
 _ndarray = np.ndarray
 
 # NumPy warns of overflow, x/0 and NaN, TensorFlow does not. np.errstate costs more than a scalar operation, so the warnings
-# are silenced where they arise; where a user's filter turns them into errors, `_recover` runs the kernel again in silence.
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"gradtape\.(core|primitives)\b")
+# are filtered where they arise; where a filter turns them into errors, `_recover` runs the kernel again in silence. Filters come and go
+# (an import inside catch_warnings, a test runner), so tapes call `quiet` again when they start to record.
+def quiet() -> None:
+    """See to it that NumPy's floating-point warnings about gradtape's own arithmetic are not shown."""
+    global _FILTER
+    if _FILTER not in warnings.filters:
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"gradtape\.(core|primitives)\b")
+        _FILTER = warnings.filters[0]
 
 
-def bind2(p: Primitive, slow: Callable) -> Callable:
+_FILTER: Any = None
+quiet()
+
+
+def bind2(p: Primitive, slow: Callable, attrs: dict[str, Any] | None = None) -> Callable:
     """``f(x, y)`` that applies ``p`` to two plain tensors of one dtype, and leaves everything else to ``slow(x, y)``."""
     kernel, accepts, ufunc, out_dtype = p.kernel, p.accepts, p.ufunc, p.out
+    if attrs:
+        kernel, ufunc = partial(kernel, **attrs), None
 
     def f(x: Any, y: Any, name: str | None = None) -> Any:
         if type(x) is not Tensor or type(y) is not Tensor or x._d is not y._d:
@@ -47,7 +61,7 @@ def bind2(p: Primitive, slow: Callable) -> Callable:
             else:
                 a = kernel(a, b)
         except Exception as error:
-            a = _recover(p, (x, y), {}, error)
+            a = _recover(p, (x, y), attrs or {}, error)
         out = _new(Tensor)
         out._a = a
         out._d = d if out_dtype is None else of_numpy[a.dtype] if out_dtype == "kernel" else out_dtype  # type: ignore[assignment]
@@ -55,15 +69,17 @@ def bind2(p: Primitive, slow: Callable) -> Callable:
         tapes = state.tapes
         if tapes:
             for tape in tapes:
-                tape._record(p, (x, y), out, None)
+                tape._record(p, (x, y), out, attrs)
         return out
 
     return f
 
 
-def bind1(p: Primitive, slow: Callable) -> Callable:
+def bind1(p: Primitive, slow: Callable, attrs: dict[str, Any] | None = None) -> Callable:
     """``f(x)`` that applies ``p`` to a plain tensor, and leaves everything else to ``slow(x)``."""
     kernel, accepts, ufunc, out_dtype = p.kernel, p.accepts, p.ufunc, p.out
+    if attrs:
+        kernel, ufunc = partial(kernel, **attrs), None
 
     def f(x: Any, name: str | None = None) -> Any:
         if type(x) is not Tensor:
@@ -75,7 +91,7 @@ def bind1(p: Primitive, slow: Callable) -> Callable:
         try:
             a = run_ufunc(p, (a,)) if ufunc is not None and type(a) is _ndarray and a.nbytes >= BIG else kernel(a)
         except Exception as error:
-            a = _recover(p, (x,), {}, error)
+            a = _recover(p, (x,), attrs or {}, error)
         out = _new(Tensor)
         out._a = a
         out._d = d if out_dtype is None else of_numpy[a.dtype] if out_dtype == "kernel" else out_dtype  # type: ignore[assignment]
@@ -83,7 +99,7 @@ def bind1(p: Primitive, slow: Callable) -> Callable:
         tapes = state.tapes
         if tapes:
             for tape in tapes:
-                tape._record(p, (x,), out, None)
+                tape._record(p, (x,), out, attrs)
         return out
 
     return f
@@ -129,11 +145,20 @@ def apply(p: Primitive, *xs: Any, **attrs: Any) -> Any:
         if f is not None:
             return f(*xs)
         if not p.multi and not p.like and 1 <= len(xs) <= 2 and not p.variadic:
-            p.bound = (bind1 if len(xs) == 1 else bind2)(p, lambda *ys: _apply_general(p, ys, {}))
+            p.bound = _bind(p, {})
     for x in xs:
         if type(x) is not Tensor:
             return _apply_general(p, xs, attrs)
     return run(p, xs, attrs)
+
+
+def _bind(p: Primitive, attrs: dict[str, Any]) -> Callable:
+    return (bind1 if len(p.inputs) == 1 else bind2)(p, lambda *xs: _apply_general(p, xs, attrs), attrs)
+
+
+def _given(p: Primitive, **attrs: Any) -> Callable:
+    """``p`` with its attributes fixed: the dispatch bound to both, for rules and functions on hot paths. For rows of one or two inputs."""
+    return _bind(p, attrs)
 
 
 def _apply_general(p: Primitive, xs: tuple, attrs: dict[str, Any]) -> Any:
@@ -149,6 +174,8 @@ def interpret(p: Primitive, xs: tuple, attrs: dict[str, Any]) -> Any:
 
 
 Primitive.__call__ = apply  # type: ignore[method-assign,assignment]
+Primitive._given = _given  # type: ignore[method-assign,assignment]
+indexing._tensor = convert
 
 
 def aval(x: Tensor) -> Aval:
@@ -158,11 +185,13 @@ def aval(x: Tensor) -> Aval:
 
 def _recover(p: Primitive, xs: tuple, attrs: dict[str, Any], error: Exception) -> Any:
     """After a kernel failed: run it again without warnings, or raise the error that tells the user what is wrong."""
-    if isinstance(error, Warning):
+    if isinstance(error, Warning | FloatingPointError):
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             return p.kernel(*[x._a for x in xs], **attrs)
-    if isinstance(error, OpError | MemoryError):
+    if isinstance(error, OpError):
+        raise type(error)(error.message + user_line()) from None
+    if isinstance(error, MemoryError):
         raise error
     try:
         p.shape(*[aval(x) for x in xs], **attrs)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..ground.dtypes import BOOL, DType, bool_, float32, float64, kinds_text
-from ..ground.errors import ConversionError, InvalidArgumentError, NoneGradientError, user_line
+from ..ground.errors import ConversionError, InvalidArgumentError, none_gradient, user_line
 from ..ground.primitive import Primitive
 from ..primitives import elementwise as ew
 from ..primitives.structure import cast
@@ -71,7 +71,11 @@ def binary(p: Primitive) -> Callable:
 
 def unary(p: Primitive) -> Callable:
     """The public function of a row with one input."""
-    f = bind1(p, lambda x: p(convert(x)))
+
+    def slow(x: Any) -> Any:
+        return f(x._read()) if type(x) is Variable and x._trace is None else p(convert(x))
+
+    f = bind1(p, slow)
     return _named(f, p, "x: a Tensor, or anything that converts to one.", "of the shape of ``x``", "InvalidArgumentError: a dtype that it does not take.")
 
 
@@ -155,7 +159,7 @@ def _defers(other: Any) -> bool:
     if type(other) in _OURS:
         return False
     if other is None:
-        raise NoneGradientError("An operator was given None")
+        raise none_gradient("An operator was given None")
     return not isinstance(other, Tensor | Variable | np.ndarray | np.generic | int | float | complex | list | tuple | str | bytes | bool) and not hasattr(
         other, "_to_tensor"
     ) and not hasattr(other, "__array__")  # fmt: skip

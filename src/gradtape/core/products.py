@@ -8,47 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.dtypes import as_dtype, float32, float64
+from ..ground.dtypes import as_dtype
 from ..ground.errors import invalid
 from ..ground.shapes import dims_text
 from ..primitives import contraction
 from ..primitives.elementwise import conj
 from ..primitives.structure import cast, expand_dims, reshape
 from .arguments import axis_of, integers
-from .dispatch import run
 from .operators import _defers, install, pair
-from .state import state
 from .tensor import Tensor, convert
 from .variable import Variable
 
-_new = Tensor.__new__
-_AS_THEY_ARE = {"transpose_x": False, "transpose_y": False}
 
 # -- matrices ----------------------------------------------------------------------------------------------------------
 
 
-def _product(x: Tensor, y: Tensor) -> Tensor:
-    """x y for two plain tensors of one dtype: what small networks do most.
-
-    For matrices of BLAS's real types this is the row's kernel and the dispatch in one; whatever fails there, and all the
-    rest, the dispatch does again.
-    """
-    d = x._d
-    if d is float32 or d is float64:
-        a, b = x._a, y._a
-        if a.ndim == 2 and b.ndim == 2:
-            try:
-                a = a.dot(b)
-            except Exception:
-                return run(contraction.matmul, (x, y), _AS_THEY_ARE)
-            out = _new(Tensor)
-            out._a, out._d, out._k = a, d, 0
-            tapes = state.tapes
-            if tapes:
-                for tape in tapes:
-                    tape._record(contraction.matmul, (x, y), out, _AS_THEY_ARE)
-            return out
-    return run(contraction.matmul, (x, y), _AS_THEY_ARE)
+_product = contraction.matmul._given(transpose_x=False, transpose_y=False)
 
 
 def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, adjoint_a: bool = False, adjoint_b: bool = False,
@@ -81,9 +56,7 @@ def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False,
     if type(b) is Variable:
         b = b._read()
     if type(a) is Tensor and type(b) is Tensor and a._d is b._d and not (adjoint_a or adjoint_b or output_type):
-        if not (transpose_a or transpose_b):
-            return _product(a, b)
-        return run(contraction.matmul, (a, b), {"transpose_x": bool(transpose_a), "transpose_y": bool(transpose_b)})
+        return contraction.product[bool(transpose_a), bool(transpose_b)](a, b)
     for which, transpose, adjoint in (("a", transpose_a, adjoint_a), ("b", transpose_b, adjoint_b)):
         if transpose and adjoint:
             raise ValueError(
@@ -176,7 +149,7 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
             raise invalid(f"Matrix size-incompatible: In[0]: {dims_text(s)}, In[1]: {dims_text(t)}: "
                           f"tensordot sums over axis {i} of a and axis {j} of b, which must have one length.")  # fmt: skip
     if len(t) == 2 <= len(s) and mine == (len(s) - 1,) and yours == (0,):
-        return contraction.matmul(x, y, **_AS_THEY_ARE)
+        return _product(x, y)
     letters = contraction.LETTERS
     left = letters[: len(s)]
     right = list(letters[len(s) : len(s) + len(t)])

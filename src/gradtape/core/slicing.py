@@ -321,7 +321,7 @@ def _put_difference(a: np.ndarray, index: tuple, value: Any) -> None:
 
 
 install({"__getitem__": getitem, "__iter__": iterate})
-Variable.__getitem__ = _variable_getitem  # type: ignore[attr-defined]
+Variable.__getitem__ = _variable_getitem  # type: ignore[attr-defined,method-assign,misc]
 Tensor.assign = _part_method("assign", "assign", _put)  # type: ignore[attr-defined]
 Tensor.assign_add = _part_method("assign_add", "add", _put_sum)  # type: ignore[attr-defined]
 Tensor.assign_sub = _part_method("assign_sub", "subtract", _put_difference)  # type: ignore[attr-defined]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+import threading
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from .state import state
 from .tensor import Reference, Tensor, convert
 
 _refs = sys.getrefcount
+_next_uid = count(1).__next__
 
 
 class Variable:
@@ -43,7 +46,7 @@ class Variable:
     """
 
     # _t: the current value, replaced (never changed) by an assignment unless nobody else holds it
-    __slots__ = ("__weakref__", "_constraint", "_d", "_initial", "_name", "_shape_spec", "_t", "_trainable", "_watched")
+    __slots__ = ("__weakref__", "_constraint", "_d", "_name", "_shape_spec", "_t", "_trainable", "_uid", "_watched")
     __array_priority__ = 100
     _save_slice_info = None
     _trace: Any = None  # while some thread traces a function: gives this thread's trace, or None
@@ -66,14 +69,50 @@ class Variable:
             raise ValueError(f"The initial value's shape {list(t._shape)} is not compatible with the explicitly supplied `shape` argument {spec}.")
         self._t = Tensor(t._a, t._d)  # a tensor of its own: watching the variable does not watch the initial value
         self._d = t._d
-        self._initial = self._t
         self._shape_spec = spec
         self._trainable = True if trainable is None else bool(trainable)
         self._watched = self._trainable and t._d.is_inexact  # whether tapes watch it when it is read
         self._name = (name or "Variable") + ":0"
+        self._uid = _next_uid()
         self._constraint = constraint
         if self._trace is not None and (trace := self._trace()) is not None:
             trace.root().created.append(self)
+
+    if TYPE_CHECKING:  # installed by core.operators, core.products and core.slicing
+
+        # fmt: off
+        def __add__(self, other: Any, /) -> Tensor: ...
+        def __radd__(self, other: Any, /) -> Tensor: ...
+        def __sub__(self, other: Any, /) -> Tensor: ...
+        def __rsub__(self, other: Any, /) -> Tensor: ...
+        def __mul__(self, other: Any, /) -> Tensor: ...
+        def __rmul__(self, other: Any, /) -> Tensor: ...
+        def __truediv__(self, other: Any, /) -> Tensor: ...
+        def __rtruediv__(self, other: Any, /) -> Tensor: ...
+        def __floordiv__(self, other: Any, /) -> Tensor: ...
+        def __rfloordiv__(self, other: Any, /) -> Tensor: ...
+        def __mod__(self, other: Any, /) -> Tensor: ...
+        def __rmod__(self, other: Any, /) -> Tensor: ...
+        def __pow__(self, other: Any, /) -> Tensor: ...
+        def __rpow__(self, other: Any, /) -> Tensor: ...
+        def __matmul__(self, other: Any, /) -> Tensor: ...
+        def __rmatmul__(self, other: Any, /) -> Tensor: ...
+        def __lt__(self, other: Any, /) -> Tensor: ...
+        def __le__(self, other: Any, /) -> Tensor: ...
+        def __gt__(self, other: Any, /) -> Tensor: ...
+        def __ge__(self, other: Any, /) -> Tensor: ...
+        def __and__(self, other: Any, /) -> Tensor: ...
+        def __rand__(self, other: Any, /) -> Tensor: ...
+        def __or__(self, other: Any, /) -> Tensor: ...
+        def __ror__(self, other: Any, /) -> Tensor: ...
+        def __xor__(self, other: Any, /) -> Tensor: ...
+        def __rxor__(self, other: Any, /) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __pos__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __getitem__(self, key: Any, /) -> Any: ...
+        # fmt: on
 
     # -- reading ------------------------------------------------------------------------------------------------------
     def _read(self) -> Tensor:
@@ -108,11 +147,11 @@ class Variable:
         """The current value as a NumPy array."""
         return self.numpy()
 
-    def initialized_value(self) -> Tensor:
-        """The value it was made with."""
-        return self._initial
+    @property
+    def initial_value(self) -> Tensor:
+        """Not kept, as in TensorFlow: RuntimeError."""
+        raise RuntimeError("This property is not supported when eager execution is enabled: a variable does not keep the value it was made with.")
 
-    initial_value = property(initialized_value, doc="The value it was made with.")
     dtype = property(lambda self: self._d, doc="The DType of the elements.")
     trainable = property(lambda self: self._trainable, doc="Whether tapes watch it by themselves.")
     name = property(lambda self: self._name, doc="Its name with ``:0`` behind it.")
@@ -149,19 +188,24 @@ class Variable:
         return t
 
     def _free(self, t: Tensor) -> bool:
-        """Whether nobody but this variable holds its value ``t`` or the array in it, so that the array may be written."""
+        """Whether nobody but this variable holds its value ``t`` or the array in it, so that the array may be written.
+
+        Another thread could read the value while it is written, so with other threads the answer is no.
+        """
         a = t._a
-        return _refs(t) == _FREE_T and _refs(a) == _FREE_A and t is not self._initial and a.base is None and a.flags.writeable
+        return _refs(t) == _FREE_T and _refs(a) == _FREE_A and a.base is None and a.flags.writeable and threading.active_count() == 1
 
     def _set(self, a: Any) -> Variable:
         self._t = Tensor(a, self._d)
         return self
 
-    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
+    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
         """Give the variable a new value.
 
         Args:
             value: a Tensor of the variable's dtype, or anything that converts to one, of a compatible shape.
+            use_locking, name: accepted for TensorFlow's sake.
+            read_value: False returns None.
 
         Returns:
             The variable, so that calls chain.
@@ -178,17 +222,18 @@ class Variable:
             raise ValueError(f"Cannot assign value to variable '{self._name}': Shape mismatch. The variable shape {self._shape_spec}, and the assigned value shape {t.shape} are incompatible.")
         if trace is not None:
             trace.assign(self, t)
-            return self
-        return self._set(t._a)
+            return self if read_value else None
+        self._t = Tensor(t._a, self._d)
+        return self if read_value else None
 
-    def _update(self, delta: Any, what: str, p: Primitive) -> Variable:
+    def _update(self, delta: Any, what: str, p: Primitive, read_value: bool) -> Any:
         d = delta if type(delta) is Tensor and delta._d is self._d else self._operand(delta, what)
         trace = self._trace() if self._trace is not None else None
         if trace is not None:
             if d._shape != self._shape:
                 raise self._bad_update(d, what)
             trace.update(self, p, d)
-            return self
+            return self if read_value else None
         t = self._t
         a = t._a
         if type(a) is not np.ndarray:
@@ -200,20 +245,20 @@ class Variable:
             p.ufunc(a, d._a, out=a)
             del t
             self._t = Tensor(a, self._d)  # a new tensor for the new value: tapes must not take it for the old
-            return self
+            return self if read_value else None
         self._t = Tensor(evaluate(p, t, d), self._d)
-        return self
+        return self if read_value else None
 
     def _bad_update(self, d: Tensor, what: str) -> Exception:
         return invalid(f"Cannot {what} a tensor of shape {list(d._shape)} to the variable '{self._name}' of shape {list(self._shape)}: the shapes must be equal.")
 
-    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
+    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
         """Add ``delta``, of the variable's shape and dtype, to the value. Returns the variable; raises as ``assign``."""
-        return self._update(delta, "add", ew.add)
+        return self._update(delta, "add", ew.add, read_value)
 
-    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
+    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
         """Subtract ``delta``, of the variable's shape and dtype, from the value. Returns the variable; raises as ``assign``."""
-        return self._update(delta, "subtract", ew.sub)
+        return self._update(delta, "subtract", ew.sub, read_value)
 
     # -- assigning parts ----------------------------------------------------------------------------------------------
     # `v[1:3].assign(x)` is in slicing.py
@@ -398,6 +443,21 @@ class Variable:
 
 def _rebuild(t: Tensor, trainable: bool, name: str, shape: Any) -> Variable:
     return Variable(t, trainable=trainable, name=name, shape=shape)
+
+
+def _no_augmented(symbol: str, method: str) -> Any:
+    def refuse(self: Variable, other: Any) -> Any:
+        use = f"Use `variable.{method}(value)` to modify the variable or `out = variable {symbol} value` if you need to get a new output Tensor."
+        raise RuntimeError(f"`variable {symbol}= value` with `tf.Variable`s is not supported. {use}")
+
+    return refuse
+
+
+for _name, _symbol, _method in (
+    ("add", "+", "assign_add"), ("sub", "-", "assign_sub"), ("mul", "*", "assign"), ("truediv", "/", "assign"), ("floordiv", "//", "assign"),
+    ("mod", "%", "assign"), ("pow", "**", "assign"), ("matmul", "@", "assign"),
+):  # fmt: skip
+    setattr(Variable, f"__i{_name}__", _no_augmented(_symbol, _method))
 
 
 class _Probe:

@@ -7,7 +7,7 @@ the loop went through, of which only those are kept that the body's gradient nee
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
 from ..gradient.tape import GradientTape
 from ..ground import nest
-from ..ground.dtypes import ANY, bool_, int32
+from ..ground.dtypes import ANY, bool_, float64, int32
 from ..ground.errors import invalid, user_line
 from ..ground.graph import Graph, Value
 from ..ground.primitive import Aval, Primitive
@@ -40,11 +40,31 @@ def _runner(graph: Graph) -> Callable:
     return run
 
 
+def _fit(avals: Sequence[Aval], graph: Graph) -> None:
+    """InvalidArgumentError unless values of these forms may go into the graph."""
+    for i, (a, v) in enumerate(zip(avals, graph.inputs, strict=True)):
+        w = v.aval
+        if a.dtype is not w.dtype or a.ndim != w.ndim or any(d != e and None not in (d, e) for d, e in zip(a.shape, w.shape, strict=True)):
+            raise invalid(f"Input {i} of {graph.name!r} must be {w}, but is {a}.")
+
+
+def _fit_arrays(xs: Sequence[Any], graph: Graph) -> None:
+    """The same for arrays, in a kernel."""
+    for x, v in zip(xs, graph.inputs, strict=True):
+        shape, want = getattr(x, "shape", ()), v.aval.shape
+        if shape != want and (len(shape) != len(want) or any(e is not None and d != e for d, e in zip(shape, want, strict=True))):
+            raise ValueError("an input does not have the shape that was traced")
+        if getattr(x, "dtype", v.aval.dtype.np) != v.aval.dtype.np:
+            raise ValueError("an input does not have the dtype that was traced")
+
+
 # -- cond -----------------------------------------------------------------------------------------------------------------
 
 
 def _cond_kernel(pred: Any, *xs: Any, true: Graph, false: Graph) -> tuple:
-    return tuple(_runner(true if pred else false)(list(xs)))
+    graph = true if pred else false
+    _fit_arrays(xs, graph)
+    return tuple(_runner(graph)(list(xs)))
 
 
 def _join(a: Aval, b: Aval) -> Aval:
@@ -55,6 +75,9 @@ def _join(a: Aval, b: Aval) -> Aval:
 
 
 def _cond_shape(pred: Aval, *xs: Aval, true: Graph, false: Graph) -> list[Aval]:
+    if pred.ndim or pred.dtype is not bool_:
+        raise invalid(f"The predicate of a cond must be a scalar bool, but is {pred}.")
+    _fit(xs, true)
     return [_join(t.aval, f.aval) for t, f in zip(true.outputs, false.outputs, strict=True)]
 
 
@@ -85,20 +108,18 @@ def _with_zeros(graph: Graph, ins: tuple, have: list[bool], want: list[bool]) ->
         return simplify.simplify(trace.finish(outs, graph.name))
 
 
-_gradients: dict[Any, Any] = {}
-
-
 def gradient_graph(graph: Graph, ins: tuple[int, ...], outs: tuple[int, ...]) -> tuple[Graph, list[bool]]:
     """The graph from ``graph``'s inputs and the cotangents of ``outs`` to the cotangents of ``ins``; and which of ``ins`` are connected."""
     key = (ins, outs)
     found = graph.gradients.get(key)
     if found is None:
+        pure = simplify.without_effects(graph)
         trace = Trace(graph.name + "_gradient")
         with trace:
-            xs = [trace.input(v.aval, f"x{i}") for i, v in enumerate(graph.inputs)]
+            xs = [trace.input(v.aval, f"x{i}") for i, v in enumerate(pure.inputs)]
             with GradientTape() as tape:
                 tape.watch([xs[i] for i in ins if xs[i]._d.is_inexact])
-                ys = replay(graph, list(xs))
+                ys = replay(pure, list(xs))
             gs = [trace.input(graph.outputs[j].aval, f"g{j}") for j in outs]
             ds = tape.gradient([ys[j] for j in outs], [xs[i] for i in ins], output_gradients=gs)
             ds = [d.to_dense() if isinstance(d, IndexedSlices) else d for d in ds]
@@ -107,7 +128,22 @@ def gradient_graph(graph: Graph, ins: tuple[int, ...], outs: tuple[int, ...]) ->
     return found
 
 
-cond_row = Primitive("cond", "*xs", _cond_kernel, shape=_cond_shape, joint=_cond_joint, accepts=ANY, multi=True, cases=lambda rng: [],
+def _made_of(f: Callable, *avals: Aval) -> Graph:
+    """A graph from a function of tensors."""
+    trace = Trace(f.__name__)
+    with trace:
+        xs = [trace.input(a, "x") for a in avals]
+        out = f(*xs)
+        return trace.finish(out if isinstance(out, list) else [out], f.__name__)
+
+
+def _cond_cases(rng: Any) -> list:
+    a = Aval((2,), float64)
+    attrs = {"true": _made_of(lambda x, y: [x * y, y], a, a), "false": _made_of(lambda x, y: [x - y, x * x], a, a)}
+    return [((np.bool_(b), rng.uniform(0.5, 2, (2,)), rng.uniform(0.5, 2, (2,))), attrs) for b in (True, False)]
+
+
+cond_row = Primitive("cond", "*xs", _cond_kernel, shape=_cond_shape, joint=_cond_joint, accepts=ANY, multi=True, cases=_cond_cases,
                      doc="One of two graphs, by a predicate.")  # fmt: skip
 
 # -- loops ----------------------------------------------------------------------------------------------------------------
@@ -115,6 +151,7 @@ cond_row = Primitive("cond", "*xs", _cond_kernel, shape=_cond_shape, joint=_cond
 
 
 def _loop(xs: tuple, n: int, cond: Graph, body: Graph, visit: Callable | None = None) -> list:
+    _fit_arrays(xs, body)
     test, step = _runner(cond), _runner(body)
     now, fixed = list(xs[:n]), list(xs[n:])
     while test([*now, *fixed])[0]:
@@ -129,6 +166,7 @@ def _while_kernel(*xs: Any, n: int, cond: Graph, body: Graph) -> tuple:
 
 
 def _while_shape(*xs: Aval, n: int, cond: Graph, body: Graph) -> list[Aval]:
+    _fit(xs, body)
     return [v.aval for v in body.outputs]
 
 
@@ -136,7 +174,15 @@ def _while_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) ->
     return _loop_gradient(g, wanted, xs, attrs["n"], attrs["cond"], attrs["body"], (), ())
 
 
-while_row = Primitive("while_loop", "*xs", _while_kernel, shape=_while_shape, joint=_while_joint, accepts=ANY, multi=True, cases=lambda rng: [],
+def _while_cases(rng: Any) -> list:
+    """Three turns of y = y·x."""
+    i, a = Aval((), int32), Aval((2,), float64)
+    three, one = Tensor(np.int32(3), int32), Tensor(np.int32(1), int32)
+    attrs = {"n": 2, "cond": _made_of(lambda i, y, x: ew.less(i, three), i, a, a), "body": _made_of(lambda i, y, x: [i + one, y * x], i, a, a)}
+    return [((np.int32(0), rng.uniform(0.5, 2, (2,)), rng.uniform(0.5, 2, (2,))), attrs)]
+
+
+while_row = Primitive("while_loop", "*xs", _while_kernel, shape=_while_shape, joint=_while_joint, accepts=ANY, multi=True, cases=_while_cases,
                       doc="A graph applied to a state for as long as another holds.")  # fmt: skip
 
 
@@ -156,6 +202,7 @@ def _history_kernel(*xs: Any, n: int, cond: Graph, body: Graph, keep: tuple[int,
 
 
 def _history_shape(*xs: Aval, n: int, cond: Graph, body: Graph, keep: tuple[int, ...]) -> list[Aval]:
+    _fit(xs, body)
     return [*[v.aval for v in body.outputs], Aval((), int32), *[Aval((None, *xs[i].shape), xs[i].dtype) for i in keep]]
 
 
@@ -164,7 +211,8 @@ def _history_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) 
     return _loop_gradient(g[:n], wanted, xs, n, attrs["cond"], attrs["body"], attrs["keep"], g[n + 1 :])
 
 
-history_row = Primitive("while_history", "*xs", _history_kernel, shape=_history_shape, joint=_history_joint, accepts=ANY, multi=True, cases=lambda rng: [],
+history_row = Primitive("while_history", "*xs", _history_kernel, shape=_history_shape, joint=_history_joint, accepts=ANY, multi=True, dynamic=True,
+                        cases=lambda rng: [(arrays, {**attrs, "keep": (1,)}) for arrays, attrs in _while_cases(rng)],
                         doc="A while_loop that also gives the number of turns and, stacked, the states before each of them.")  # fmt: skip
 
 
@@ -172,7 +220,7 @@ def _take_kernel(x: Any, i: Any) -> Any:
     return x[int(i)]
 
 
-take_row = Primitive("take_row", "x at", _take_kernel, shape=lambda x, at: Aval(x.shape[1:], x.dtype), grad=(lambda g, x, at: put_row(g, x, at), None),
+take_row: Primitive = Primitive("take_row", "x at", _take_kernel, shape=lambda x, at: Aval(x.shape[1:], x.dtype), grad=(lambda g, x, at: put_row(g, x, at), None),
                      cases=lambda rng: [((rng.uniform(-3, 3, (4, 2)), np.int32(2)), {})], doc="x[i] along the first axis, for a scalar tensor i.")  # fmt: skip
 
 
@@ -182,7 +230,7 @@ def _put_kernel(g: Any, x: Any, i: Any) -> Any:
     return out
 
 
-put_row = Primitive("put_row", "u x at", _put_kernel, shape=lambda u, x, at: x, grad=(lambda g, at: take_row(g, at), None, None), linear=True,
+put_row: Primitive = Primitive("put_row", "u x at", _put_kernel, shape=lambda u, x, at: x, grad=(lambda g, at: take_row(g, at), None, None), linear=True,
                     cases=lambda rng: [((rng.uniform(-3, 3, (2,)), rng.uniform(-3, 3, (4, 2)), np.int32(2)), {})], doc="Zeros like x with u as row i.")  # fmt: skip
 
 

@@ -91,7 +91,7 @@ class ConcreteFunction:
     def structured_input_signature(self) -> tuple[tuple, dict]:
         """The arguments' specs, as the function takes them."""
         names = iter(self._input_names)
-        spec = lambda x: TensorSpec(x.shape, x.dtype, next(names))  # noqa: E731
+        spec = lambda x: TensorSpec(x.shape, x.dtype, next(names))
         return replace_leaves(self._args, spec), replace_leaves(self._kwargs, spec)
 
     @property
@@ -104,7 +104,7 @@ class ConcreteFunction:
         """Arguments, results and captured variables in words."""
         lines = ["Input Parameters:"]
         lines += [f"  {name} ({kind}): {describe(value)}" for name, kind, value in self._parameters] or ["  None"]
-        leaves = [describe(s) if isinstance(s, TensorSpec) else describe(s) for s in nest.flatten(self.structured_outputs)]
+        leaves = [describe(s) for s in nest.flatten(self.structured_outputs)]
         lines += ["Output Type:", "  " + (leaves[0] if not nest.is_nested(self._structure) else repr(nest.pack_sequence_as(self._structure, leaves)).replace("'", ""))]
         lines += ["Captures:"] + ([f"  {v.name}: {describe(v)}" for v in self.program.variables] or ["  None"])
         return "\n".join(lines)
@@ -164,7 +164,7 @@ class _Raw(ConcreteFunction):
             graph, values = self._raw
             n = len(self._input_names)
             fresh = {id(values[i]): Value(values[i].aval) for i in which}
-            swap = lambda v: fresh.get(id(v), v)  # noqa: E731
+            swap = lambda v: fresh.get(id(v), v)
             nodes, outs = _substitute(graph.nodes, graph.outputs, swap)
             inputs = graph.inputs[:n] + [fresh[id(values[i])] for i in which] + graph.inputs[n:]
             p = self.program
@@ -177,7 +177,7 @@ def _substitute(nodes: list, outputs: list, swap: Callable) -> tuple[list, list]
     from ..ground.graph import Node
 
     new: dict[int, Any] = {}
-    look = lambda v: new.get(id(v)) or swap(v)  # noqa: E731
+    look = lambda v: new.get(id(v)) or swap(v)
     out = []
     for n in nodes:
         m = Node(n.p, tuple([look(v) for v in n.ins]), n.attrs, [v.aval for v in n.outs], n.line)
@@ -192,7 +192,7 @@ class Function:
     def __init__(self, python_function: Callable, name: str | None = None, input_signature: Any = None, autograph: bool = True, jit_compile: bool | None = None,
                  reduce_retracing: bool = False, experimental_autograph_options: Any = None, fast_math: bool = False) -> None:  # fmt: skip
         self._python_function = python_function
-        self._name = name or getattr(python_function, "__name__", type(python_function).__name__)
+        self._name: str = name or getattr(python_function, "__name__", None) or type(python_function).__name__
         functools.update_wrapper(self, python_function)
         self._autograph = autograph
         self.fast_math = fast_math
@@ -286,7 +286,7 @@ class Function:
             if any(is_leaf(a) for a in rest):
                 raise TypeError(f"Binding inputs to tf.function failed: {len(args)} arguments were given for an input_signature of {len(specs)}.")
         out = []
-        for a, s in zip(args, specs):  # noqa: B905
+        for a, s in zip(args, specs):
             out.append(self._cast_argument(a, s))
         return (*out, *args[len(specs) :])
 
@@ -344,7 +344,7 @@ class Function:
         names = list(self._signature.parameters) if self._signature else []
         old = [*self._last[0], *self._last[1].values()]
         new = [*args, *kwargs.values()]
-        for i, (a, b) in enumerate(zip(old, new)):  # noqa: B905
+        for i, (a, b) in enumerate(zip(old, new)):
             if describe(a) != describe(b):
                 name = names[i] if i < len(names) else f"#{i}"
                 return f"Argument {name!r} was {describe(a)} and is now {describe(b)}."
@@ -385,7 +385,7 @@ class Function:
         names = _argument_names(self._signature, args, kwargs)
         it = iter(names)
         with trace:
-            make = lambda x: trace.input(_aval(x), next(it))  # noqa: E731
+            make = lambda x: trace.input(_aval(x), next(it))
             s_args, s_kwargs = replace_leaves(args, make), replace_leaves(kwargs, make)
             n_args = len(trace.inputs)
             result = f(*s_args, **s_kwargs)
@@ -489,7 +489,7 @@ def _bound_items(signature: inspect.Signature | None, args: tuple, kwargs: dict)
             elif p.kind is p.VAR_POSITIONAL:
                 names += [p.name] * max(0, len(args) - len(names))
     names += [f"arg{i}" for i in range(len(names), len(args))]
-    return [*zip(names, args), *kwargs.items()]  # noqa: B905
+    return [*zip(names, args), *kwargs.items()]
 
 
 def function(func: Callable | None = None, input_signature: Any = None, autograph: bool = True, jit_compile: bool | None = None, reduce_retracing: bool = False,
@@ -519,5 +519,5 @@ def function(func: Callable | None = None, input_signature: Any = None, autograp
     >>> print(f(tf.constant(3.0)))
     tf.Tensor(10.0, shape=(), dtype=float32)
     """
-    make = lambda f: Function(f, None, input_signature, autograph, jit_compile, reduce_retracing, experimental_autograph_options, fast_math)  # noqa: E731
+    make = lambda f: Function(f, None, input_signature, autograph, jit_compile, reduce_retracing, experimental_autograph_options, fast_math)
     return make if func is None else make(func)

@@ -32,7 +32,7 @@ def _write_kernel(x: Any, at: Any, u: Any) -> Any:
     return out
 
 
-write_row = Primitive("write_row", "x at u", _write_kernel, shape=lambda x, at, u: x,
+write_row: Primitive = Primitive("write_row", "x at u", _write_kernel, shape=lambda x, at, u: x,
                       grad=(lambda g, at: write_row(g, at, st.zeros_like(take_row(g, at))), None, lambda g, at: take_row(g, at)),
                       cases=lambda rng: [((rng.uniform(-3, 3, (4, 2)), np.int32(1), rng.uniform(-3, 3, (2,))), {})], doc="x with its row `at` replaced by u.")  # fmt: skip
 
@@ -489,7 +489,7 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Callable | None = N
     np.int32(20)
     """
     items = list(branch_fns.items()) if isinstance(branch_fns, dict) else list(branch_fns)
-    table = dict(items) if items and isinstance(items[0], (list, tuple)) else dict(enumerate(items))
+    table: dict[Any, Any] = dict(items) if items and isinstance(items[0], (list, tuple)) else dict(enumerate(items))
     if not table or not all(callable(f) for f in table.values()) or not all(isinstance(k, int) for k in table):
         raise TypeError("branch_fns must be a list of callables, or map ints to callables, and must not be empty.")
     otherwise = default or table[max(table)]

@@ -86,13 +86,13 @@ class Program:
                     if x._k in live:
                         tracked |= 1 << i
             outs = self._recorded(xs, tracked) if tracked else self._plain(xs)
-        for v, t in zip(self.assigned, outs[self.n_results :]):  # noqa: B905
+        for v, t in zip(self.assigned, outs[self.n_results :]):
             v.assign(Tensor(t._a, t._d) if not t._special else t)
         return outs[: self.n_results]
 
     def _plain(self, xs: list[Tensor]) -> list[Tensor]:
         arrays = self.run([x._a for x in xs])
-        return [Tensor(a, v.aval.dtype) for a, v in zip(arrays, self.graph.outputs)]  # noqa: B905
+        return [Tensor(a, v.aval.dtype) for a, v in zip(arrays, self.graph.outputs)]
 
     def _recorded(self, xs: list[Tensor], tracked: int) -> list[Tensor]:
         n = len(self.graph.outputs)
@@ -101,7 +101,7 @@ class Program:
         if vjp is None:
             return self._plain(xs)
         arrays = vjp.forward([x._a for x in xs])
-        outs = tuple([Tensor(a, v.aval.dtype) for a, v in zip(arrays, self.graph.outputs)])  # noqa: B905
+        outs = tuple([Tensor(a, v.aval.dtype) for a, v in zip(arrays, self.graph.outputs)])
         op = _Call(self, tracked, xs, outs, arrays[n:], vjp, wanted)
         for tape in state.tapes:
             tape._record(op, tuple(xs), outs, None)
@@ -159,7 +159,7 @@ class _Vjp:
     def whole(self) -> Program:
         """The gradient as a program of the inputs and cotangents."""
         if self._whole_program is None:
-            g = simplify.simplify(self._whole)
+            g = simplify.simplify(simplify.without_effects(self._whole))
             self._whole_program = Program(g, len(g.outputs), [], [], self.compiler)
         return self._whole_program
 
@@ -205,7 +205,7 @@ class _Call:
         if state.tapes or state.trace is not None or any([c._special for c in cotangents]):
             return v.whole()([*self.xs, *cotangents])
         arrays = v.backward([*self.residuals, *[c._a for c in cotangents]])
-        return [Tensor(a, o.aval.dtype) for a, o in zip(arrays, v.backward_graph.outputs)]  # noqa: B905
+        return [Tensor(a, o.aval.dtype) for a, o in zip(arrays, v.backward_graph.outputs)]
 
 
 def partition(joint: Graph, n_in: int, n_out: int) -> tuple[Graph, Graph, list[int | None]]:

@@ -17,6 +17,8 @@ def simplify(graph: Graph) -> Graph:
     seen: dict[Any, Node] = {}
     nodes: list[Node] = []
     consts: dict[Any, Value] = {}
+    histories = {_loop_key(n): n for n in reversed(graph.nodes) if n.p.name == "while_history"}
+    hoisted: dict[int, Node] = {}
 
     def look(v: Value) -> Value:
         if v.const is not None:
@@ -26,7 +28,17 @@ def simplify(graph: Graph) -> Graph:
 
     for n in graph.nodes:
         ins = tuple([look(v) for v in n.ins])
-        if n.p.effect:
+        if n.p.name in ("while_loop", "while_history"):
+            # the loop and the loop that keeps its history for the backward pass are one loop
+            history = histories.get(_loop_key(n))
+            if history is not None and (n is history or n.p.name == "while_loop"):
+                made = hoisted.get(id(history))
+                if made is None:
+                    made = hoisted[id(history)] = Node(history.p, ins, history.attrs, [v.aval for v in history.outs], n.line)
+                    nodes.append(made)
+                replaced.update({id(v): w for v, w in zip(n.outs, made.outs, strict=False)})
+                continue
+        if n.effect:
             nodes.append(_with(n, ins, replaced))
             continue
         if n.p.name in ("identity", "stop_gradient"):
@@ -74,6 +86,10 @@ def _all(v: Value, unit: int) -> bool:
     if c is None or (isinstance(c, np.ndarray) and c.size > 64) or not hasattr(c, "dtype") or c.dtype.kind not in "fiuc":
         return False
     return bool(np.all(c == unit)) and not (unit == 0 and bool(np.any(np.signbit(c))))
+
+
+def _loop_key(n: Node) -> Any:
+    return (id(n.attrs["cond"]), id(n.attrs["body"]), tuple([id(v) for v in n.ins])) if "body" in n.attrs else None
 
 
 _SHAPE_ONLY = ("reshape", "broadcast_to")
@@ -149,7 +165,22 @@ def dead_code(graph: Graph) -> Graph:
     live = {id(v) for v in graph.outputs}
     nodes = []
     for n in reversed(graph.nodes):
-        if n.p.effect or any(id(v) in live for v in n.outs):
+        if n.effect or any(id(v) in live for v in n.outs):
             nodes.append(n)
             live.update([id(v) for v in n.ins])
     return Graph(graph.inputs, graph.outputs, nodes[::-1], graph.name)
+
+
+def without_effects(graph: Graph) -> Graph:
+    """The graph without what prints or asserts, inside control flow too: for computing values again."""
+    if not graph.effect:
+        return graph
+    nodes, swap = [], {}
+    for n in graph.nodes:
+        if n.p.effect:
+            continue
+        attrs = {k: without_effects(a) if isinstance(a, Graph) else a for k, a in n.attrs.items()}
+        m = Node(n.p, tuple([swap.get(id(v), v) for v in n.ins]), attrs, [v.aval for v in n.outs], n.line)
+        swap.update({id(v): w for v, w in zip(n.outs, m.outs, strict=True)})
+        nodes.append(m)
+    return Graph(graph.inputs, [swap.get(id(v), v) for v in graph.outputs], nodes, graph.name)

@@ -10,6 +10,7 @@ assigned value an output, and in between the current value is a symbolic tensor 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..core.state import state
@@ -141,6 +142,13 @@ class Trace:
             if type(o) is Tensor:
                 self._known[id(o)] = (o, p, xs, attrs or {}, i)
 
+    def made_by(self, x: Tensor) -> tuple | None:
+        """The row and inputs of the operation that made an eager tensor while this trace, or one around it, was on."""
+        known = self._known.get(id(x))
+        if known is not None:
+            return known[1], known[2]
+        return self.parent.made_by(x) if self.parent is not None else None
+
     def __enter__(self) -> Trace:
         global _depth
         _depth += 1
@@ -267,7 +275,7 @@ class Trace:
         finally:
             state.tapes = tapes
 
-    def finish(self, outputs: list[Tensor], name: str) -> Graph:
+    def finish(self, outputs: Sequence[Tensor], name: str) -> Graph:
         """The graph that computes ``outputs``."""
         return Graph([t.value for t in self.inputs], [self.value_of(t) for t in outputs], self.nodes, name)
 

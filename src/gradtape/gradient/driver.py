@@ -77,14 +77,17 @@ def backward(records: list, cotangents: dict[int, Any], keep: set[int], reach: s
             k = in_keys[n]
             if reach is not None and k not in reach:
                 continue
-            try:
-                d = vjp(g, ins, shapes, out, attrs)
-            except LookupError as e:
-                if e.args == ("not implemented",):
-                    raise LookupError(f"gradient registry has no entry for: {p.tf} (the derivative of {p.name!r} is not implemented)") from None
-                raise
-            if d is None:
-                continue
+            if vjp is None:
+                d = g
+            else:
+                try:
+                    d = vjp(g, ins, shapes, out, attrs)
+                except LookupError as e:
+                    if e.args == ("not implemented",):
+                        raise LookupError(f"gradient registry has no entry for: {p.tf} (the derivative of {p.name!r} is not implemented)") from None
+                    raise
+                if d is None:
+                    continue
             if conjugate:
                 d = ew.conj(d)
             if p.sparse and k not in keep:

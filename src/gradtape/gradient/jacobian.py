@@ -44,7 +44,7 @@ def jacobian(tape: GradientTape, target: Any, sources: Any, unconnected: Unconne
     _check_chunk(chunk_size)
     target = convert(target)
     flat = nest.flatten(sources)
-    source_keys = [tape._keys_of_source(s) for s in flat]
+    source_keys = [tape._keys_of(s) for s in flat]
     tape._stop_if_once_only()
     n = math.prod(target._shape)
     step = max(1, n if chunk_size is None else chunk_size)
@@ -74,7 +74,7 @@ def batch_jacobian(tape: GradientTape, target: Any, source: Any, unconnected: Un
     source_shape = source._shape
     if not target._shape or not source_shape or target._shape[0] != source_shape[0]:
         raise ValueError(f"Need first dimension of target shape ({target.shape}) and source shape ({source.shape}) to match.")
-    keys = [tape._keys_of_source(source)]
+    keys = [tape._keys_of(source)]
     tape._stop_if_once_only()
     batch, *rest = target._shape
     n = math.prod(rest)

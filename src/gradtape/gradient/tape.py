@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dispatch import quiet
 from ..core.state import state
 from ..core.tensor import Tensor, _next_key, convert
 from ..core.variable import Variable
 from ..ground import nest
 from ..ground.errors import invalid
+from ..primitives.indexing import IndexedSlices
 from ..primitives.structure import ones_like, zeros_like
 from .driver import Record, accumulate, backward, reachable
 from .guard import accidental_broadcast
@@ -48,13 +50,14 @@ class GradientTape:
     tf.Tensor(6.0, shape=(), dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_active", "_auto", "_leaves", "_live", "_persistent", "_reads", "_records", "_used")
+    __slots__ = ("__weakref__", "_active", "_auto", "_leaves", "_live", "_persistent", "_entered", "_reads", "_records", "_used")
 
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
         self._persistent = persistent
         self._auto = watch_accessed_variables
         self._active = False
         self._used = False
+        self._entered = False
         self._records: list[Record] = []
         self._live: set[int] = set()  # keys of watched values and of what was computed from them
         self._leaves: list[int] = []  # keys of what was watched
@@ -62,24 +65,20 @@ class GradientTape:
 
     # -- recording ----------------------------------------------------------------------------------------------------
     def __enter__(self) -> GradientTape:
-        self._push()
+        if self._active:
+            raise ValueError("Tape is already recording.")
+        if self._used:
+            self._clear()  # as in TensorFlow, a used-up tape that is entered again starts afresh
+        quiet()
+        self._active = self._entered = True
+        state.tapes = (*state.tapes, self)
         return self
 
     def __exit__(self, *exc: Any) -> None:
         if self._active:  # `gradient` inside the block stops a once-only tape
-            self._pop()
+            self._stop()
 
-    def _push(self) -> None:
-        if self._active:
-            raise ValueError("Tape is already recording.")
-        if self._used:
-            self.reset()  # as in TensorFlow, a used-up tape that is entered again starts afresh
-        self._active = True
-        state.tapes = (*state.tapes, self)
-
-    def _pop(self) -> None:
-        if not self._active:
-            raise ValueError("Tape is not recording.")
+    def _stop(self) -> None:
         self._active = False
         tapes = state.tapes
         state.tapes = tapes[:-1] if tapes and tapes[-1] is self else tuple([t for t in tapes if t is not self])
@@ -101,9 +100,16 @@ class GradientTape:
             shapes: tuple | None = (sx, sy)
             if p.broadcasts:
                 if sx == sy:
-                    shapes = None
+                    shapes = None if p.elementwise else shapes
                 elif len(sx) + len(sy) == 3:
                     accidental_broadcast(p, sx, sy)
+        elif len(xs) == 1:
+            x = xs[0]
+            if x._k not in live:
+                return
+            mask = 1
+            keys = (x._k,)
+            shapes = (x._a.shape,)
         else:
             mask = 0
             bit = 1
@@ -180,24 +186,38 @@ class GradientTape:
                 raise ValueError(f"Passed in object {x!r} of type {type(x).__name__!r}, not a tf.Tensor or a tf.Variable: convert it with tf.constant first.")
 
     def watched_variables(self) -> tuple[Variable, ...]:
-        """The variables watched so far, in the order they were first read."""
-        return tuple([reads[0] for reads in self._reads.values()])
+        """The variables watched so far, in the order they were made."""
+        return tuple(sorted([reads[0] for reads in self._reads.values()], key=lambda v: v._uid))
 
     @contextmanager
     def stop_recording(self) -> Iterator[None]:
         """A block in which this tape does not record.
 
         Raises:
-            ValueError: the tape is not recording.
+            RuntimeError: the tape has not been entered yet.
+            ValueError: it is not recording now.
         """
-        self._pop()
+        if not self._entered:
+            raise RuntimeError("Trying to stop recording a tape which is not recording: enter it first, with a `with` block.")
+        if not self._active:
+            raise ValueError("Tape is not recording.")
+        self._stop()
         try:
             yield
         finally:
-            self._push()
+            self.__enter__()
 
     def reset(self) -> None:
-        """Forget everything recorded and watched."""
+        """Forget everything recorded and watched.
+
+        Raises:
+            ValueError: the tape is not recording.
+        """
+        if not self._active:
+            raise ValueError("Tape is not recording: reset is for use inside the `with` block.")
+        self._clear()
+
+    def _clear(self) -> None:
         self._used = False
         self._records = []
         self._live = set()
@@ -206,6 +226,8 @@ class GradientTape:
 
     # -- differentiating ----------------------------------------------------------------------------------------------
     def _check_unused(self, name: str) -> None:
+        if not self._entered:
+            raise RuntimeError(f"GradientTape.{name} was called on a tape that never recorded: compute the target inside its `with` block.")
         if self._used and not self._persistent:
             if name == "gradient":
                 raise RuntimeError("GradientTape.gradient can only be called once on non-persistent tapes.")
@@ -230,19 +252,20 @@ class GradientTape:
             ValueError: ``output_gradients`` does not have the form of ``target``, or ``unconnected_gradients`` is unknown.
             InvalidArgumentError: an output gradient has the wrong shape or dtype.
         """
-        if self._used:
+        if self._used or not self._entered:
             self._check_unused("gradient")
         unconnected = _unconnected(unconnected_gradients)
         if target is None:
             raise TypeError("Argument `target` should be a list or nested structure of Tensors, Variables or CompositeTensors to be differentiated, but received None.")
-        targets = nest.flatten(target)
-        flat = nest.flatten(sources)
-        source_keys = [self._keys_of_source(s) for s in flat]
+        targets = [target] if type(target) is Tensor else [t._values if type(t) is IndexedSlices else t for t in nest.flatten(target)]
+        single = type(sources) is Variable or type(sources) is Tensor
+        flat = [sources] if single else nest.flatten(sources)
+        source_keys = [self._keys_of(s) for s in flat]
         if self._active:
             self._stop_if_once_only()
         cotangents: dict[int, Any] = {}
         given = [None] * len(targets) if output_gradients is None else _output_gradients(targets, output_gradients)
-        for t, g in zip(targets, given):  # noqa: B905  (the lengths were checked)
+        for t, g in zip(targets, given):
             for k in self._keys_of(t):
                 if g is None:
                     g = _ones(t)
@@ -250,11 +273,11 @@ class GradientTape:
         results = self._backward(cotangents, source_keys, not self._persistent)
         if unconnected is UnconnectedGradients.ZERO:
             results = [zeros_like(convert(s)) if g is None else g for s, g in zip(flat, results, strict=True)]
-        return nest.pack_sequence_as(sources, results)
+        return results[0] if single else nest.pack_sequence_as(sources, results)
 
     def _stop_if_once_only(self) -> None:
         if self._active and not self._persistent:
-            self._pop()  # as in TensorFlow, a once-only tape stops recording at its first gradient
+            self._stop()  # as in TensorFlow, a once-only tape stops recording at its first gradient
 
     def _spend(self) -> None:
         """Drop the records of a once-only tape after its one use."""
@@ -283,11 +306,6 @@ class GradientTape:
             out.append(g)
         return out
 
-    def _keys_of_source(self, x: Any) -> Any:
-        if isinstance(x, (Variable, Tensor)):
-            return self._keys_of(x)
-        raise ValueError(f"Passed in object {x!r} of type {type(x).__name__!r}, not a tf.Tensor or a tf.Variable, as a source.")
-
     def _keys_of(self, x: Any) -> Any:
         """The keys under which this tape knows ``x``; a variable has one for each value read from it."""
         if isinstance(x, Variable):
@@ -295,7 +313,7 @@ class GradientTape:
             return reads[1:] if reads else ()
         if isinstance(x, Tensor):
             return (x._k,) if x._k in self._live else ()
-        return self._keys_of(convert(x))
+        raise ValueError(f"Passed in object {x!r} of type {type(x).__name__!r}, not a tf.Tensor or a tf.Variable.")
 
     def jacobian(self, target: Any, sources: Any, unconnected_gradients: Any = UnconnectedGradients.NONE, parallel_iterations: Any = None,
                  experimental_use_pfor: bool = True, chunk_size: int | None = None) -> Any:  # fmt: skip

@@ -36,7 +36,7 @@ class DType:
     def __init__(self, name: str, np_type: Any, kind: int, enum: int) -> None:
         self.name = name
         self.np = np.dtype(np_type)
-        self.type = self.np.type if kind != STRING else bytes
+        self.type: Any = self.np.type if kind != STRING else bytes
         self.kind = kind
         self.enum = enum
         self.is_floating = kind == FLOAT

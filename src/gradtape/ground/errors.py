@@ -145,12 +145,14 @@ class ConversionError(InvalidArgumentError, TypeError):
 class NoneGradientError(TypeError, ValueError):
     """None was used as a tensor: usually a gradient of something that the target does not depend on."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(
-            f"{what}: None is no tensor. If it is a gradient, the target does not depend on that source by recorded operations: was the source watched (a trainable "
-            "tf.Variable, or tape.watch), was it replaced by a tensor (x = x + 1), did the calculation leave gradtape (NumPy) or pass through integers? "
-            "tape.gradient(..., unconnected_gradients='zero') gives zeros instead." + user_line()
-        )
+
+def none_gradient(what: str) -> NoneGradientError:
+    """The error for None where a tensor was wanted: what it was used for, the likely reasons, the user's own line."""
+    return NoneGradientError(
+        f"{what}: None is no tensor. If it is a gradient, the target does not depend on that source by recorded operations: was the source watched (a trainable "
+        "tf.Variable, or tape.watch), was it replaced by a tensor (x = x + 1), did the calculation leave gradtape (NumPy) or pass through integers? "
+        "tape.gradient(..., unconnected_gradients='zero') gives zeros instead." + user_line()
+    )
 
 
 def user_frame() -> tuple[str, int] | None:

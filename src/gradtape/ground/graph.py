@@ -37,6 +37,11 @@ class Node:
         self.p, self.ins, self.attrs, self.line = p, ins, attrs, line
         self.outs = tuple([Value(a, self) for a in avals])
 
+    @property
+    def effect(self) -> bool:
+        """Whether it does something beside giving its outputs; control flow does if something inside does."""
+        return self.p.effect or any(isinstance(a, Graph) and a.effect for a in self.attrs.values())
+
 
 class Graph:
     """Nodes in an order that computes ``outputs`` from ``inputs``."""
@@ -45,6 +50,11 @@ class Graph:
         self.inputs, self.outputs, self.nodes, self.name = inputs, outputs, nodes, name
         self.compiled: Callable | None = None  # engines keep here what they made of it
         self.gradients: dict = {}  # and differentiation its gradient graphs
+
+    @property
+    def effect(self) -> bool:
+        """Whether some node has an effect."""
+        return any(n.effect for n in self.nodes)
 
     def subgraphs(self) -> Iterator[Graph]:
         """The graphs of control flow inside nodes."""

@@ -10,10 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 
-@lru_cache(maxsize=1024)
-def kind(t: type) -> int:
+def _kind(t: Any) -> int:
     """0 for the type of a leaf, 1 for that of a list or tuple, 2 for that of a mapping."""
     return 1 if issubclass(t, (list, tuple)) else 2 if issubclass(t, Mapping) else 0
+
+
+kind: Callable[[Any], int] = lru_cache(maxsize=1024)(_kind)
 
 
 def is_nested(structure: Any) -> bool:
@@ -51,6 +53,21 @@ def flatten(structure: Any) -> list:
         else:
             stack.extend(s[key] for key in reversed(_sorted(s)))
     return out
+
+
+def flatten_up_to(shallow: Any, deep: Any) -> list:
+    """The parts of ``deep`` that stand where ``shallow`` has leaves, in order.
+
+    Raises:
+        ValueError: ``deep`` does not have the upper structure of ``shallow``.
+    """
+    k = kind(type(shallow))
+    if not k:
+        return [deep]
+    if kind(type(deep)) != k or len(shallow) != len(deep):
+        raise ValueError(f"The two structures don't have the same upper structure: {shallow!r} and {deep!r}.")
+    pairs = [(shallow[key], deep[key]) for key in _sorted(shallow)] if k == 2 else zip(shallow, deep, strict=True)
+    return [leaf for a, b in pairs for leaf in flatten_up_to(a, b)]
 
 
 def pack_sequence_as(structure: Any, flat: Any) -> Any:

@@ -68,7 +68,7 @@ class Aval:
 class Plan(NamedTuple):
     """What recording one operation keeps, and how its backward step runs, for one set of tracked inputs."""
 
-    vjps: tuple[tuple[int, Callable], ...]  # (input number, adapter(g, ins, shapes, out, attrs))
+    vjps: tuple[tuple[int, Callable | None], ...]  # (input number, adapter(g, ins, shapes, out, attrs), or None for g itself)
     save_all: bool  # all inputs are residuals
     save: tuple[bool, ...] | None  # otherwise: which are; None: none
     save_out: bool  # so is the output
@@ -99,6 +99,7 @@ class Primitive:
         linear: the row is linear in its differentiable inputs taken together, so it is its own JVP.
         elementwise: each element of the output depends on the same element of each input alone.
         sparse: cotangents may be IndexedSlices.
+        dynamic: the output's shape depends on the inputs' values, so the row has no batch rule.
         effect: the row does something beside giving its outputs (prints, asserts): it is never dropped or reordered.
         batch: ``batch(p, xs, batched, attrs)``: the row over a leading batch dimension of the inputs flagged in ``batched``;
             None: a loop over the batch.
@@ -132,6 +133,7 @@ class Primitive:
         elementwise: bool = False,
         sparse: bool = False,
         effect: bool = False,
+        dynamic: bool = False,
         batch: Callable | None = None,
         ufunc: Any = None,
         domain: Sequence[tuple[float, float]] | None = None,
@@ -153,7 +155,7 @@ class Primitive:
         self.joint = joint
         self.broadcasts, self.multi, self.holomorphic, self.linear = broadcasts, multi, holomorphic, linear
         self.elementwise, self.batch, self.ufunc, self.sparse = elementwise, batch, ufunc, sparse
-        self.effect = effect
+        self.effect, self.dynamic = effect, dynamic
         self.domain, self.cases, self.avoid, self.tol, self.reference = domain, cases, tuple(avoid), tol, reference
         self.doc, self.tf = doc, tf or "".join(w.capitalize() for w in name.split("_"))
         self.plans: dict[Any, Plan | None] = {}
@@ -162,6 +164,8 @@ class Primitive:
 
     def rule(self, i: int) -> Callable | None:
         """The gradient rule of input ``i``."""
+        if self.joint is not None:
+            return self.joint
         if self.grad is None or callable(self.grad):
             return self.grad
         return self.grad[i]
@@ -185,7 +189,7 @@ class Primitive:
                     save[self.inputs.index(name)] = True
                 save_out |= name == "out"
                 exprs.append(self._expression(name))
-            vjps.append((i, _adapter(", ".join(exprs))(rule, i)))
+            vjps.append((i, None if _passes_on(rule) else _adapter(", ".join(exprs))(rule, i)))
         save_all = save_xs or (all(save) and not self.variadic)
         plan = Plan(tuple(vjps), save_all, tuple(save) if any(save) else None, save_out) if vjps else None
         self.plans[mask] = plan
@@ -200,9 +204,10 @@ class Primitive:
             return f"shapes[{self.inputs.index(name[:-6])}]"
         return f"attrs[{name!r}]"
 
-    if TYPE_CHECKING:
+    if TYPE_CHECKING:  # the dispatch, which the core puts here
 
-        def __call__(self, *xs: Any, **attrs: Any) -> Any: ...  # the dispatch, which the core puts here
+        def __call__(self, *xs: Any, **attrs: Any) -> Any: ...
+        def _given(self, **attrs: Any) -> Callable: ...
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -229,6 +234,29 @@ def joint_vjps(joint: Callable, wanted: tuple[int, ...]) -> tuple[tuple[int, Cal
     return tuple([(i, of_input(n)) for n, i in enumerate(wanted)])
 
 
+class Given:
+    """A row of one or two inputs with its attributes fixed, for hot paths: ``matmul_nt = Given(matmul, transpose_x=False, transpose_y=True)``."""
+
+    __slots__ = ("attrs", "bound", "p")
+
+    def __init__(self, p: Primitive, **attrs: Any) -> None:
+        self.p, self.attrs = p, attrs
+        self.bound: Callable | None = None
+
+    def __call__(self, *xs: Any) -> Any:
+        f = self.bound
+        if f is None:
+            f = self.bound = self.p._given(**self.attrs)
+        return f(*xs)
+
+
+def _passes_on(rule: Callable) -> bool:
+    """Whether the rule is ``lambda g: g``: the driver then makes no call."""
+    code = rule.__code__
+    return code.co_code == _SAME.__code__.co_code and code.co_argcount == 1
+
+
+_SAME = lambda g: g  # noqa: E731
 _ADAPTERS: dict[str, Callable] = {}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, SupportsIndex
+from typing import Any
 
 from .errors import invalid
 
@@ -25,11 +25,13 @@ class TensorShape:
     __slots__ = ("_dims",)
 
     def __init__(self, dims: Any) -> None:
-        if isinstance(dims, TensorShape):
-            self._dims: Dims | None = dims._dims
+        if type(dims) is tuple and all([type(d) is int for d in dims]):
+            self._dims: Dims | None = dims
+        elif isinstance(dims, TensorShape):
+            self._dims = dims._dims
         elif dims is None:
             self._dims = None
-        elif isinstance(dims, SupportsIndex):
+        elif hasattr(dims, "__index__") and not hasattr(dims, "__len__"):
             self._dims = (dims.__index__(),)
         else:
             self._dims = tuple(None if d is None else d.__index__() for d in dims)

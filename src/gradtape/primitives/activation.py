@@ -64,7 +64,7 @@ def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 def _gate(name: str, kernel: Callable, **row: Any) -> Primitive:
     """The row gradients · slope(features), for a slope that is piecewise constant."""
     row.setdefault("grad", (lambda g, features: gate(g, features), lambda g: st.zeros_like(g)))
-    gate = elementwise(name, "gradients features", kernel, accepts=REAL, avoid=(0, 6), **row)
+    gate = elementwise(name, "gradients features", kernel, accepts=row.pop("accepts", REAL), avoid=(0, 6), **row)
     return gate
 
 
@@ -127,13 +127,15 @@ def _leaky_relu_grad(g: Any, y: Any, *, alpha: float) -> Any:
 
 def _leaky_cases(n: int) -> Callable:
     sign = lambda rng: rng.choice([-1, 1], (2, 3))
-    return lambda rng: [(tuple(rng.uniform(0.3, 3, (2, 3)) * sign(rng) for _ in range(n)), {"alpha": a}) for a in (0.2, 0.0, 2.0)]
+    return lambda rng: [
+        (tuple(rng.uniform(0.3, 3, (2, 3)) * sign(rng) for _ in range(n)), {"alpha": a}) for a in (0.2, 0.0, 2.0)
+    ]
 
 
 leaky_relu = elementwise("leaky_relu", "x", _leaky_relu, shape=lambda x, *, alpha: x, cases=_leaky_cases(1), accepts=FLOAT, avoid=(0,),
                          grad=(lambda g, x, alpha: leaky_relu_grad(g, x, alpha=alpha),),
                          doc="x where x is positive, else alpha·x.")  # fmt: skip
-leaky_relu_grad = _gate("leaky_relu_grad", _leaky_relu_grad, shape=lambda g, y, *, alpha: ew._shape_rule(None)(g, y), cases=_leaky_cases(2),
+leaky_relu_grad = _gate("leaky_relu_grad", _leaky_relu_grad, accepts=FLOAT, shape=lambda g, y, *, alpha: ew._shape_rule(None)(g, y), cases=_leaky_cases(2),
                         grad=(lambda g, features, alpha: leaky_relu_grad(g, features, alpha=alpha), lambda g: st.zeros_like(g)),
                         doc="The gradients, multiplied by alpha where the features are not positive.")  # fmt: skip
 
@@ -164,22 +166,23 @@ softsign = unary("softsign", through_float32(lambda x: x / (1 + np.abs(x))), lam
                  (-3, 3), FLOAT, avoid=(0,), doc="x / (1 + |x|), elementwise.")  # fmt: skip
 
 # x·Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016, Gaussian Error Linear Units), and its approximation
-# x/2·(1 + tanh(u)) with u = c·(x + 0.044715·x³), c = sqrt(2/π)
-_C, _CUBIC = math.sqrt(2 / math.pi), 0.044715
+# x/2·(1 + tanh(u)) = x·sigmoid(2u) with 2u = c·(x + 0.044715·x³), c = 2·sqrt(2/π). Neither is written with 1 + erf or
+# 1 + tanh, which cancel for negative x.
+_C, _CUBIC = 2 * math.sqrt(2 / math.pi), 0.044715
 
 
 def _gelu(x: Any, *, approximate: bool) -> Any:
     if approximate:
-        return 0.5 * x * (1 + np.tanh(_C * x * (1 + _CUBIC * (x * x))))
+        return x / (1 + np.exp(-_C * x * (1 + _CUBIC * (x * x))))
     import scipy.special
 
-    return 0.5 * x * scipy.special.erfc(-math.sqrt(0.5) * x)  # not 1 + erf, which cancels for negative x
+    return 0.5 * x * scipy.special.erfc(-math.sqrt(0.5) * x)
 
 
 def _d_gelu(g: Any, x: Any, approximate: bool) -> Any:
     if approximate:
-        t = ew.tanh(_C * x * (1 + _CUBIC * ew.square(x)))
-        return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (_C + 3 * _C * _CUBIC * ew.square(x)))
+        s = ew.sigmoid(_C * x * (1 + _CUBIC * ew.square(x)))
+        return g * (s + x * s * (1 - s) * (_C + 3 * _C * _CUBIC * ew.square(x)))
     return g * (0.5 * ew.erfc(-math.sqrt(0.5) * x) + x * ew.exp(-0.5 * ew.square(x)) * (1 / math.sqrt(2 * math.pi)))
 
 
@@ -249,7 +252,10 @@ def _needs_axis(kernel: Callable) -> Callable:
 
 
 def _softmax_cases(rng: Any) -> list:
-    return [((rng.uniform(-3, 3, s),), {"axis": a}) for s, a in (((4,), 0), ((2, 3), 1), ((2, 3), 0), ((2, 3, 2), 1), ((2, 40), 1))]
+    return [
+        ((rng.uniform(-3, 3, s),), {"axis": a})
+        for s, a in (((4,), 0), ((2, 3), 1), ((2, 3), 0), ((2, 3, 2), 1), ((2, 40), 1))
+    ]
 
 
 def _softmax_row(name: str, kernel: Callable, grad: Callable, reference: str, doc: str) -> Primitive:
@@ -296,9 +302,13 @@ def _softmax_xent_shape(logits: Aval, labels: Aval, *, axis: int) -> list[Aval]:
     a = check_axis(axis, logits.ndim)
     if logits.dtype is not labels.dtype:
         raise invalid(f"logits and labels must have one dtype, but have {logits.dtype.name} and {labels.dtype.name}.")
-    fits = logits.ndim == labels.ndim and all(d == e or None in (d, e) for d, e in zip(logits.shape, labels.shape, strict=True))
+    fits = logits.ndim == labels.ndim and all(
+        d == e or None in (d, e) for d, e in zip(logits.shape, labels.shape, strict=True)
+    )
     if not fits:
-        raise invalid(f"logits and labels must have the same shape, but have {dims_text(logits.shape)} and {dims_text(labels.shape)}.")
+        raise invalid(
+            f"logits and labels must have the same shape, but have {dims_text(logits.shape)} and {dims_text(labels.shape)}."
+        )
     return [Aval(logits.shape[:a] + logits.shape[a + 1 :], logits.dtype), logits]
 
 
@@ -348,17 +358,17 @@ def _sparse_xent(z: Any, y: Any) -> tuple:
                                    f"there are {classes} logits for each label.{user_line()}")  # fmt: skip
     if not z.size:
         return np.zeros(y.shape, z.dtype)[()], np.empty_like(z)
-    rows = z.reshape(-1, classes)
-    if _short_rows(rows, 1):
+    rows, each = z.reshape(-1, classes), np.arange(labels.size)
+    if turned := _short_rows(rows, 1):
         t, e, s = _shifted(_columns(rows), 0)
-        at: tuple = labels, np.arange(labels.size)
+        at = labels, each
     else:
         t, e, s = _shifted(rows, 1)
-        at = np.arange(labels.size), labels
+        at = each, labels
     loss = np.log(s.reshape(-1)) - t[at]
     np.divide(e, s, out=e)
     e[at] -= 1
-    return loss.reshape(y.shape)[()], e.reshape(z.shape) if e.shape == rows.shape else _rows(e, z.shape)
+    return loss.reshape(y.shape)[()], _rows(e, z.shape) if turned else e.reshape(z.shape)
 
 
 def _sparse_xent_shape(logits: Aval, labels: Aval) -> list[Aval]:
@@ -366,7 +376,9 @@ def _sparse_xent_shape(logits: Aval, labels: Aval) -> list[Aval]:
         raise invalid("`logits` cannot be a scalar: its last dimension holds the classes.")
     if not labels.dtype.is_integer:
         raise invalid(f"The labels must be class numbers of an integer dtype, but are {labels.dtype.name}.")
-    fits = labels.ndim == logits.ndim - 1 and all(d == e or None in (d, e) for d, e in zip(labels.shape, logits.shape[:-1], strict=True))
+    fits = labels.ndim == logits.ndim - 1 and all(
+        d == e or None in (d, e) for d, e in zip(labels.shape, logits.shape[:-1], strict=True)
+    )
     if not fits:
         raise invalid(f"`labels` must have the shape of `logits` without its last dimension, {dims_text(logits.shape[:-1])}, "
                       f"but has {dims_text(labels.shape)}.")  # fmt: skip
@@ -382,7 +394,10 @@ def _batch_sparse(p: Primitive, xs: tuple, batched: tuple, attrs: dict) -> Any:
 
 
 def _sparse_cases(rng: Any) -> list:
-    return [((rng.uniform(-3, 3, (*s, c)), rng.integers(0, c, s)), {}) for s, c in (((), 4), ((5,), 3), ((2, 3), 2), ((2,), 40))]
+    return [
+        ((rng.uniform(-3, 3, (*s, c)), rng.integers(0, c, s)), {})
+        for s, c in (((), 4), ((5,), 3), ((2, 3), 2), ((2,), 40))
+    ]
 
 
 sparse_softmax_xent = Primitive(

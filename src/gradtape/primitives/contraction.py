@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.dtypes import NUMERIC
+from ..ground.dtypes import NUMERIC, DType
 from ..ground.errors import InvalidArgumentError, invalid
-from ..ground.primitive import Aval, Primitive
+from ..ground.primitive import Aval, Given, Primitive
 from ..ground.shapes import broadcast, dims_text
 from . import elementwise as ew
 from . import indexing
@@ -31,16 +31,20 @@ def _halves(t: np.dtype) -> bool:
     return t.itemsize == 2 and t.kind in "fV"
 
 
+def _mixed(op: str, i: int, first: DType, other: DType) -> str:
+    return f"cannot compute {op} as input #{i}(zero-based) was expected to be a {first.name} tensor but is a {other.name} tensor: convert one with tf.cast."
+
+
 # -- the matrix product ----------------------------------------------------------------------------------------------------
 
 
 def _matmul(x: Any, y: Any, *, transpose_x: bool, transpose_y: bool) -> Any:
     t = x.dtype
-    if x.ndim == 2 and y.ndim == 2 and (t is _FLOAT32 or t is _FLOAT64):
+    if x.ndim == 2 and y.ndim == 2 and (t is _FLOAT32 or t is _FLOAT64) and y.dtype is t:
         # the method costs a third of np.matmul's overhead, and hands transposed views to BLAS as they are
         return (x.T if transpose_x else x).dot(y.T if transpose_y else y)
-    if x.ndim < 2 or y.ndim < 2:
-        raise ValueError("a matrix has rank 2 at least")
+    if x.ndim < 2 or y.ndim < 2 or y.dtype != t:
+        raise ValueError("two matrices of one dtype are wanted")
     if _halves(t):
         x, y = x.astype(np.float32), y.astype(np.float32)
         return _matmul(x, y, transpose_x=transpose_x, transpose_y=transpose_y).astype(t)
@@ -48,9 +52,9 @@ def _matmul(x: Any, y: Any, *, transpose_x: bool, transpose_y: bool) -> Any:
         x = x.swapaxes(-1, -2)
     if transpose_y:
         y = y.swapaxes(-1, -2)
-    if x.shape[-1] != y.shape[-2]:
-        raise ValueError("inner dimensions differ")
     if t.kind in "iu":  # BLAS has no integers, and of NumPy's own loops einsum's are the fastest
+        if x.shape[-1] != y.shape[-2]:  # it would broadcast 1 and n
+            raise ValueError("inner dimensions differ")
         return np.einsum("...ij,...jk->...ik", x, y)
     if y.ndim == 2 < x.ndim and not transpose_x:
         *batch, k = x.shape  # one large product instead of many small ones
@@ -59,7 +63,7 @@ def _matmul(x: Any, y: Any, *, transpose_x: bool, transpose_y: bool) -> Any:
 
 
 def _unit_stride(x: Any) -> Any:
-    """``x`` in a layout that BLAS takes: matrices whose rows or columns are contiguous."""
+    """``x`` in a layout that BLAS takes, with contiguous rows or columns: for others NumPy before 2.3 has slow loops of its own."""
     return x if x.itemsize in x.strides[-2:] else x.copy()
 
 
@@ -68,6 +72,8 @@ def _stacks(x: Any, y: Any) -> Any:
 
 
 def _matmul_shape(x: Aval, y: Aval, *, transpose_x: bool, transpose_y: bool) -> Aval:
+    if x.dtype is not y.dtype:
+        raise invalid(_mixed("MatMul", 1, x.dtype, y.dtype))
     for i, a in enumerate((x, y)):
         if a.ndim < 2:
             raise invalid(f"In[{i}] ndims must be >= 2: {a.ndim}. A matrix product of shapes {dims_text(x.shape)} and {dims_text(y.shape)} is not defined; "
@@ -91,8 +97,8 @@ def _matmul_shape(x: Aval, y: Aval, *, transpose_x: bool, transpose_y: bool) -> 
 def _matmul_dx(g: Any, y: Any, transpose_x: bool, transpose_y: bool) -> Any:
     """g yᵀ, or its transpose."""
     if transpose_x:
-        return matmul(y, g, transpose_x=transpose_y, transpose_y=True)
-    return matmul(g, y, transpose_x=False, transpose_y=not transpose_y)
+        return product[transpose_y, True](y, g)
+    return product[False, not transpose_y](g, y)
 
 
 def _matmul_dy(g: Any, x: Any, shapes: tuple | None, transpose_x: bool, transpose_y: bool) -> Any:
@@ -100,8 +106,8 @@ def _matmul_dy(g: Any, x: Any, shapes: tuple | None, transpose_x: bool, transpos
     if shapes is not None and len(shapes[1]) == 2 < len(shapes[0]) and not transpose_x:  # None: x and y have one shape
         x, g = _rows(x), _rows(g)
     if transpose_y:
-        return matmul(g, x, transpose_x=True, transpose_y=transpose_x)
-    return matmul(x, g, transpose_x=not transpose_x, transpose_y=False)
+        return product[True, transpose_x](g, x)
+    return product[not transpose_x, False](x, g)
 
 
 def _rows(x: Any) -> Any:
@@ -133,6 +139,7 @@ matmul = Primitive(
     cases=_matmul_cases, reference=_matmul_reference, tf="MatMul",
     doc="The product of matrices, or of batches of them whose batch dimensions broadcast. Either may be transposed first.",
 )  # fmt: skip
+product = {(tx, ty): Given(matmul, transpose_x=tx, transpose_y=ty) for tx in (False, True) for ty in (False, True)}
 
 # -- Einstein summation ------------------------------------------------------------------------------------------------------
 # `equation` is explicit and bare: one letter for each dimension, no spaces, no ellipsis, an arrow, no letter twice in the output.
@@ -176,9 +183,7 @@ def _einsum_shape(*xs: Aval, equation: str) -> Aval:
     sizes = _sizes(terms, tuple(x.shape for x in xs))
     for n, x in enumerate(xs):
         if x.dtype is not xs[0].dtype:
-            raise invalid(
-                f"cannot compute Einsum as input #{n}(zero-based) was expected to be a {xs[0].dtype.name} tensor but is a {x.dtype.name} tensor."
-            )
+            raise invalid(_mixed("Einsum", n, xs[0].dtype, x.dtype))
     if not set(out) <= set(sizes) or len(_unique(out)) != len(out):
         raise invalid(
             f"einsum: each label of the output must stand in an operand, and once in the output: {equation!r}."

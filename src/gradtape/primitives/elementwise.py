@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.dtypes import ANY, BOOL, COMPLEX, FLOAT, INEXACT, INT, NUMERIC, REAL, STRING, UINT, DType, bool_
+from ..ground.dtypes import ANY, BOOL, COMPLEX, FLOAT, INEXACT, INT, NUMERIC, REAL, UINT, DType, bool_
 from ..ground.errors import InvalidArgumentError, invalid
 from ..ground.primitive import Aval, Primitive
 from ..ground.shapes import broadcast, dims_text
@@ -75,8 +75,7 @@ def special(name: str) -> Callable:
 
 # -- arithmetic --------------------------------------------------------------------------------------------------------
 
-add = binary("add", operator.add, lambda g: g, lambda g: g, accepts=NUMERIC | STRING, ufunc=np.add, tf="AddV2", linear=True,
-             doc="x + y, elementwise; strings are joined.")  # fmt: skip
+add = binary("add", operator.add, lambda g: g, lambda g: g, ufunc=np.add, tf="AddV2", linear=True, doc="x + y, elementwise.")
 sub = binary("subtract", operator.sub, lambda g: g, lambda g: -g, ufunc=np.subtract, tf="Sub", linear=True, doc="x - y, elementwise.")
 mul = binary("multiply", operator.mul, lambda g, y: g * y, lambda g, x: x * g, ufunc=np.multiply, tf="Mul", doc="x * y, elementwise.")
 div = binary("divide", operator.truediv, lambda g, y: g / y, lambda g, x, y: g * ((-x / y) / y), ((-3, 3), (0.5, 3)), INEXACT,
@@ -97,10 +96,12 @@ def _add_n(*xs: Any) -> Any:
 
 
 def _add_n_shape(*xs: Aval) -> Aval:
+    dims = list(xs[0].shape)
     for n, x in enumerate(xs):
-        if x.shape != xs[0].shape:
+        if x.ndim != len(dims) or any(None not in (d, e) and d != e for d, e in zip(x.shape, dims, strict=True)):
             raise invalid(f"Inputs to add_n must have the same size and shape. Input 0: {dims_text(xs[0].shape)} != input {n}: {dims_text(x.shape)}")
-    return xs[0]
+        dims = [e if d is None else d for d, e in zip(x.shape, dims, strict=True)]
+    return Aval(tuple(dims), xs[0].dtype)
 
 
 add_n = Primitive("add_n", "*xs", _add_n, shape=_add_n_shape, grad=lambda g: g, accepts=NUMERIC, linear=True, tf="AddN",
@@ -126,7 +127,9 @@ truncatemod = binary("truncatemod", _nonzero_divisor(np.fmod), lambda g: g, lamb
 
 
 def _truncatediv(x: Any, y: Any) -> Any:
-    if y.dtype.kind not in "iu":
+    if y.dtype.itemsize == 2 and y.dtype.kind in "fV":  # a quotient rounded in its own dtype may round up to the next integer
+        return _truncatediv(x.astype(np.float32), y.astype(np.float32)).astype(x.dtype)
+    if y.dtype.kind == "f":
         return np.trunc(x / y)
     q = np.floor_divide(np.abs(x), np.abs(y))
     return (q * (np.sign(x) * np.sign(y)).astype(q.dtype)).astype(x.dtype)[()]
@@ -329,13 +332,13 @@ is_finite = unary("is_finite", np.isfinite, None, (-3, 3), INEXACT, out=bool_, d
 def _check_numerics(x: Any, *, message: str) -> Any:
     if not np.all(np.isfinite(x)):
         found = [word for word, f in (("Inf", np.isinf), ("NaN", np.isnan)) if np.any(f(x))]
-        raise invalid(f"{message} : Tensor had {' and '.join(found)} values")
+        raise InvalidArgumentError(f"{message} : Tensor had {' and '.join(found)} values")
     return x
 
 
 check_numerics = elementwise("check_numerics", "x", _check_numerics, shape=lambda x, *, message: x, accepts=FLOAT, cases=lambda rng: [((rng.uniform(-3, 3, (2, 3)),), {"message": "m"})],
                              grad=(lambda g, message: check_numerics(g, message=f"Not a number (NaN) or infinity (Inf) values detected in gradient. {message}"),),
-                             linear=True, doc="The tensor itself; an error if it holds a NaN or an infinity, then or in its gradient.")  # fmt: skip
+                             linear=True, effect=True, doc="The tensor itself; an error if it holds a NaN or an infinity, then or in its gradient.")  # fmt: skip
 bitwise_and = binary("bitwise_and", np.bitwise_and, None, None, accepts=INT | UINT, doc="The bits set in both.")
 bitwise_or = binary("bitwise_or", np.bitwise_or, None, None, accepts=INT | UINT, doc="The bits set in either.")
 bitwise_xor = binary("bitwise_xor", np.bitwise_xor, None, None, accepts=INT | UINT, doc="The bits set in exactly one.")

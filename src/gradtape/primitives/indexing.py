@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -239,10 +241,13 @@ def _assign_rows(table: np.ndarray, rows: np.ndarray, values: np.ndarray) -> Non
     table[rows] = values  # of repeated rows the last stays
 
 
-WRITERS = {
-    "update": _assign_rows, "add": _add_rows, "sub": lambda table, rows, values: _add_rows(table, rows, -values),
-    "min": lambda *table_rows_values: _at(np.minimum, *table_rows_values), "max": lambda *table_rows_values: _at(np.maximum, *table_rows_values),
-    "mul": lambda *table_rows_values: _at(np.multiply, *table_rows_values), "div": _divide_rows,
+def _subtract_rows(table: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
+    _add_rows(table, rows, -values)
+
+
+WRITERS: dict[str, Callable] = {
+    "update": _assign_rows, "add": _add_rows, "sub": _subtract_rows, "mul": partial(_at, np.multiply), "div": _divide_rows,
+    "min": partial(_at, np.minimum), "max": partial(_at, np.maximum),
 }  # fmt: skip
 
 
@@ -418,11 +423,11 @@ def _gather_nd_dx(g: Any, x_shape: Shape, indices: Any, batch_dims: int) -> Any:
 def _batch_vectors(p: Primitive, xs: tuple, batched: tuple, attrs: dict) -> Any:
     if p is gather_nd and not attrs["batch_dims"] and not batched[0]:
         return p(*xs, **attrs)
-    xs = st._all_batched(xs, batched)
+    all_batched = st._all_batched(xs, batched)
     deeper = {**attrs, "batch_dims": attrs["batch_dims"] + 1}
     if "shape" in attrs:
-        deeper["shape"] = (xs[0]._shape[0], *attrs["shape"])
-    return p(*xs, **deeper)
+        deeper["shape"] = (all_batched[0]._shape[0], *attrs["shape"])
+    return p(*all_batched, **deeper)
 
 
 _VECTORS = (
@@ -545,7 +550,7 @@ def _nonzero(x: Any) -> np.ndarray:
     return places[0].reshape(-1, 1) if len(places) == 1 else np.stack(places, 1)
 
 
-nonzero = Primitive("nonzero", "x", _nonzero, shape=_nonzero_shape, accepts=NUMERIC | BOOL, out=int64, tf="Where",
+nonzero = Primitive("nonzero", "x", _nonzero, shape=_nonzero_shape, accepts=NUMERIC | BOOL, out=int64, dynamic=True, tf="Where",
                     cases=lambda rng: [((np.round(_some(rng, *s) / 4),), {}) for s in ((5,), (2, 3), (2, 1, 3), (0,))],
                     doc="The index vectors of the elements that are not zero (or are true), in row-major order.")  # fmt: skip
 
@@ -620,6 +625,5 @@ class IndexedSlices:
 
 
 def _tensor(value: Any) -> Any:
-    from ..core.tensor import convert  # the core is a floor above: needed only where users gave lists
-
-    return convert(value)
+    """``value`` as a tensor; the core, a floor above, puts its conversion here."""
+    return value

@@ -32,12 +32,13 @@ Shape = tuple[int, ...]
 
 # -- bits ------------------------------------------------------------------------------------------------------------------
 
-_OF_A_STATE = 0x9E3779B97F4A7C15  # the second word of Philox's key where `key` is a generator's state: no seed met by chance
-_EMPTY = (0, 0, 0, 0)
+# The second word of Philox's key where `key` is a generator's state: no seed that is met by chance.
+_OF_A_STATE = 0x9E3779B97F4A7C15
+_FRESH = {"bit_generator": "Philox", "buffer": (0, 0, 0, 0), "buffer_pos": 4, "has_uint32": 0, "uinteger": 0}
 
 
-class _Philox(threading.local):
-    """One bit generator for each thread. Making one takes 12 us, setting its state less than 1."""
+class Source:
+    """A bit generator and what draws from it. Each thread keeps one: making one takes 12 us, setting its state less than 1."""
 
     def __init__(self) -> None:
         from numpy.random import Generator, Philox
@@ -45,33 +46,40 @@ class _Philox(threading.local):
         self.bits = Philox(key=0)
         self.numbers = Generator(self.bits)
 
-    def start(self, key: Any, kind: int) -> _Philox:
-        """This object, at the start of the stream that ``key`` names for this kind of draw."""
-        if key.dtype.kind not in "iu":
-            raise ValueError("a key is made of integers")
-        words = key.astype(np.uint64).tolist()
-        if len(words) == 2:
-            state = {"counter": (0, kind, 0, 0), "key": words}
-        else:
-            low, high, k = words
-            state = {"counter": (0, kind, low, high), "key": (k, _OF_A_STATE)}
-        self.bits.state = {"bit_generator": "Philox", "state": state, "buffer": _EMPTY, "buffer_pos": 4, "has_uint32": 0, "uinteger": 0}
-        return self
-
     def words(self, n: int, size: int) -> np.ndarray:
         """``n`` random words of ``size`` bytes."""
         return self.bits.random_raw(-(-n * size // 8)).view(_WORD_OF[size])[:n]
 
 
 _WORD_OF: dict[int, Any] = {2: np.uint16, 4: np.uint32, 8: np.uint64}
-_philox = _Philox()
+_thread = threading.local()
+
+
+def _start(key: Any, kind: int) -> Source:
+    """This thread's source, at the start of the stream that ``key`` names for this kind of draw."""
+    if key.dtype.kind not in "iu":
+        raise ValueError("a key is made of integers")
+    words = key.astype(np.uint64).tolist()
+    if len(words) == 2:
+        counter, philox_key = (0, kind, 0, 0), words
+    else:
+        low, high, k = words
+        counter, philox_key = (0, kind, low, high), (k, _OF_A_STATE)
+    try:
+        source = _thread.source
+    except AttributeError:
+        source = _thread.source = Source()
+    source.bits.state = {"state": {"counter": counter, "key": philox_key}, **_FRESH}
+    return source
 
 
 def _check_key(key: Aval) -> None:
     if not key.dtype.is_integer:
         raise invalid(f"A random key must be made of integers, but is {key.dtype.name}.")
     if key.shape not in ((2,), (3,), (None,)):
-        raise invalid(f"A random key must have shape [2] (a seed) or [3] (a generator's state), but has {dims_text(key.shape)}.")
+        raise invalid(
+            f"A random key must have shape [2] (a seed) or [3] (a generator's state), but has {dims_text(key.shape)}."
+        )
 
 
 def _check_shape(shape: Shape) -> None:
@@ -89,7 +97,7 @@ def _draw(name: str, kind: int, dtypes: tuple[DType, ...], kernel: Callable, doc
     """A row of one input, the key, that fills ``shape`` with numbers of ``dtype``."""
 
     def checked(key: Any, *, shape: Shape, dtype: DType) -> Any:
-        return kernel(_philox.start(key, kind), shape, math.prod(shape), dtype)[()]
+        return kernel(_start(key, kind), shape, math.prod(shape), dtype)[()]
 
     def shape_rule(key: Aval, *, shape: Shape, dtype: DType) -> Aval:
         _check_key(key)
@@ -99,7 +107,12 @@ def _draw(name: str, kind: int, dtypes: tuple[DType, ...], kernel: Callable, doc
         return Aval(shape, dtype)
 
     def cases(rng: Any) -> list:
-        return [((rng.integers(-9, 9, k),), {"shape": s, "dtype": d}) for k in (2, 3) for s in ((), (5,), (2, 3), (0, 2)) for d in dtypes]
+        return [
+            ((rng.integers(-9, 9, k),), {"shape": s, "dtype": d})
+            for k in (2, 3)
+            for s in ((), (5,), (2, 3), (0, 2))
+            for d in dtypes
+        ]
 
     return Primitive(name, "key", checked, shape=shape_rule, accepts=INT | UINT, out="kernel", cases=cases, doc=doc)
 
@@ -108,19 +121,19 @@ def _draw(name: str, kind: int, dtypes: tuple[DType, ...], kernel: Callable, doc
 _FRACTION_BITS = {dt.float16: 10, dt.bfloat16: 7, dt.float32: 23, dt.float64: 52}
 
 
-def _uniform(source: _Philox, shape: Shape, n: int, dtype: DType) -> Any:
+def _uniform(source: Source, shape: Shape, n: int, dtype: DType) -> Any:
     bits = _FRACTION_BITS[dtype]
     words = source.words(n, dtype.size)
     return ((words >> (8 * dtype.size - bits)).astype(dtype.np) * dtype.type(2.0**-bits)).reshape(shape)
 
 
-def _normal(source: _Philox, shape: Shape, n: int, dtype: DType) -> Any:
+def _normal(source: Source, shape: Shape, n: int, dtype: DType) -> Any:
     if dtype.size == 2:
         return _normal(source, shape, n, dt.float32).astype(dtype.np)
     return np.asarray(source.numbers.standard_normal(shape, dtype.np))
 
 
-def _truncated_normal(source: _Philox, shape: Shape, n: int, dtype: DType) -> Any:
+def _truncated_normal(source: Source, shape: Shape, n: int, dtype: DType) -> Any:
     """Normal numbers, those of size 2 and more drawn again (one in 22)."""
     out = np.empty(n, dtype.np)
     have = 0
@@ -132,12 +145,14 @@ def _truncated_normal(source: _Philox, shape: Shape, n: int, dtype: DType) -> An
     return out.reshape(shape)
 
 
-def _full_int(source: _Philox, shape: Shape, n: int, dtype: DType) -> Any:
+def _full_int(source: Source, shape: Shape, n: int, dtype: DType) -> Any:
     return source.words(n, dtype.size).view(dtype.np).reshape(shape)
 
 
 uniform = _draw("random_uniform", 1, _FLOATS, _uniform, "Numbers distributed uniformly over [0, 1).")
-normal = _draw("random_normal", 2, _FLOATS, _normal, "Numbers distributed normally with mean 0 and standard deviation 1.")
+normal = _draw(
+    "random_normal", 2, _FLOATS, _normal, "Numbers distributed normally with mean 0 and standard deviation 1."
+)
 truncated_normal = _draw("random_truncated_normal", 3, _FLOATS, _truncated_normal,
                          "Numbers distributed as the standard normal distribution is within (-2, 2).")  # fmt: skip
 full_int = _draw("random_full_int", 4, _WORDS, _full_int, "Integers, each that the dtype holds as likely as any other.")
@@ -148,7 +163,7 @@ full_int = _draw("random_full_int", 4, _WORDS, _full_int, "Integers, each that t
 def _integers(key: Any, low: Any, high: Any, *, shape: Shape) -> Any:
     if low.shape or high.shape or low.dtype != high.dtype or low.dtype.itemsize < 4:
         raise ValueError("wrong bounds")
-    source = _philox.start(key, 5)
+    source = _start(key, 5)
     if not math.prod(shape):
         return np.empty(shape, low.dtype)
     if low >= high:
@@ -161,7 +176,9 @@ def _integers_shape(key: Aval, minval: Aval, maxval: Aval, *, shape: Shape) -> A
     _check_shape(shape)
     for name, bound in (("minval", minval), ("maxval", maxval)):
         if bound.shape:
-            raise invalid(f"{name} must be 0-D, got shape {dims_text(bound.shape)}: random integers have one range for all.")
+            raise invalid(
+                f"{name} must be 0-D, got shape {dims_text(bound.shape)}: random integers have one range for all."
+            )
     if minval.dtype is not maxval.dtype:
         raise invalid(f"minval and maxval must have one dtype, but have {minval.dtype.name} and {maxval.dtype.name}.")
     if minval.dtype not in _WORDS:
@@ -188,7 +205,7 @@ def _mask(key: Any, prob: Any, x: Any, *, shape: tuple) -> Any:
         raise ValueError("one probability")
     shape = _filled(shape, x.shape)
     limit = round(float(prob) * 2.0**32)
-    words = _philox.start(key, 6).words(math.prod(shape), 4).reshape(shape)
+    words = _start(key, 6).words(math.prod(shape), 4).reshape(shape)
     return np.full(shape, limit > 0)[()] if not 0 < limit < 1 << 32 else (words < np.uint32(limit))[()]
 
 
@@ -197,7 +214,9 @@ def _mask_shape(key: Aval, prob: Aval, x: Aval, *, shape: tuple) -> Aval:
     if prob.shape:
         raise invalid(f"The probability must be a scalar, but has shape {dims_text(prob.shape)}.")
     if len(shape) != x.ndim:
-        raise invalid(f"The shape of a mask, {dims_text(shape)}, must have as many dimensions as the tensor, whose shape is {dims_text(x.shape)}.")
+        raise invalid(
+            f"The shape of a mask, {dims_text(shape)}, must have as many dimensions as the tensor, whose shape is {dims_text(x.shape)}."
+        )
     if any(d is not None and d < 0 for d in shape):
         raise invalid(f"Dimensions must be >= 0, but the shape is {dims_text(shape)}.")
     return Aval(_filled(shape, x.shape), dt.bool_)
@@ -214,12 +233,14 @@ def _categorical(key: Any, logits: Any, *, num_samples: int, dtype: DType) -> An
     """By inverting the distribution function of each row, in dt.float64."""
     if np.ndim(logits) != 2 or not logits.shape[1]:
         raise ValueError("logits is no matrix")
-    source = _philox.start(key, 7)
+    source = _start(key, 7)
     x = logits.astype(np.float64)
     top = x.max(1, keepdims=True)
     if not np.all(np.isfinite(top)):
         row = int(np.argmin(np.isfinite(top)))
-        raise InvalidArgumentError(f"Row {row} of the logits has no largest finite value, so it is no distribution: {logits[row]}.{user_line()}")
+        raise InvalidArgumentError(
+            f"Row {row} of the logits has no largest finite value, so it is no distribution: {logits[row]}.{user_line()}"
+        )
     below = np.cumsum(np.exp(x - top), 1)
     rows, classes = x.shape
     u = _uniform(source, (rows, num_samples), rows * num_samples, dt.float64) * below[:, -1:]
@@ -256,7 +277,7 @@ categorical = Primitive(
 
 
 def _permutation(key: Any, n: int) -> np.ndarray:
-    return _philox.start(key, 8).numbers.permutation(n)
+    return _start(key, 8).numbers.permutation(n)
 
 
 def _shuffle(x: Any, key: Any) -> Any:
@@ -282,11 +303,17 @@ def _shuffle_row(name: str, kernel: Callable, grad: Callable, doc: str) -> Primi
     def cases(rng: Any) -> list:
         return [((rng.uniform(-3, 3, s), np.array([3, 4])), {}) for s in ((5,), (4, 3), (), (0, 2))]
 
-    return Primitive(name, "x key", kernel, shape=_shuffle_shape, grad=(grad, None), accepts=ANY, linear=True, cases=cases, doc=doc)
+    return Primitive(
+        name, "x key", kernel, shape=_shuffle_shape, grad=(grad, None), accepts=ANY, linear=True, cases=cases, doc=doc
+    )
 
 
-shuffle = _shuffle_row("random_shuffle", _shuffle, lambda g, key: unshuffle(g, key), "The elements along the first axis in random order.")
-unshuffle = _shuffle_row("random_unshuffle", _unshuffle, lambda g, key: shuffle(g, key), "The inverse of random_shuffle with the same key.")
+shuffle = _shuffle_row(
+    "random_shuffle", _shuffle, lambda g, key: unshuffle(g, key), "The elements along the first axis in random order."
+)
+unshuffle = _shuffle_row(
+    "random_unshuffle", _unshuffle, lambda g, key: shuffle(g, key), "The inverse of random_shuffle with the same key."
+)
 
 # -- states ----------------------------------------------------------------------------------------------------------------------
 
@@ -309,7 +336,9 @@ def _advance(state: Any, by: Any) -> Any:
 
 def _advance_shape(state: Aval, by: Aval) -> Aval:
     if state.shape not in ((3,), (None,)) or state.dtype is not dt.int64:
-        raise invalid(f"The state of a generator is an dt.int64 vector of 3 elements, but got {state.dtype.name}{dims_text(state.shape)}.")
+        raise invalid(
+            f"The state of a generator is an dt.int64 vector of 3 elements, but got {state.dtype.name}{dims_text(state.shape)}."
+        )
     if by.shape or by.dtype is not dt.int64:
         raise invalid(f"A state is advanced by an dt.int64 scalar, but got {by.dtype.name}{dims_text(by.shape)}.")
     return Aval((3,), dt.int64)

@@ -7,10 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.dtypes import ANY, BOOL, NUMERIC, DType, complex128, int32, int64, uint8
-from ..ground.errors import invalid
+from ..ground.dtypes import (
+    ANY,
+    BOOL,
+    FLOAT,
+    INT,
+    NUMERIC,
+    DType,
+    bool_,
+    complex128,
+    float32,
+    float64,
+    int32,
+    int64,
+    uint8,
+)
+from ..ground.errors import InvalidArgumentError, invalid
 from ..ground.primitive import Aval, Primitive
 from ..ground.shapes import TensorShape, check_axes, check_axis, dims_text
+
 Shape = tuple[int, ...]
 
 
@@ -111,22 +126,31 @@ roll = Primitive(
 
 
 
-def _times(repeats: int | Shape, n: int) -> int:
-    return n * repeats if isinstance(repeats, int) else sum(repeats)
+def _times(repeats: int | Shape, n: int | None) -> int | None:
+    return sum(repeats) if not isinstance(repeats, int) else None if n is None else n * repeats
 
 
 def _repeat_shape(x: Aval, *, repeats: int | Shape, axis: int) -> Aval:
     a = check_axis(axis, x.ndim)
-    if not isinstance(repeats, int) and len(repeats) != x.shape[a]:
+    if not isinstance(repeats, int) and x.shape[a] not in (len(repeats), None):
         raise invalid(f"repeats must be one number or {x.shape[a]}, one for each element of axis {a} of a tensor of shape {dims_text(x.shape)}, but there are {len(repeats)}.")
     return Aval(x.shape[:a] + (_times(repeats, x.shape[a]),) + x.shape[a + 1 :], x.dtype)
+
+
+def _sum_repeats_shape(g: Aval, *, n: int, repeats: int | Shape, axis: int) -> Aval:
+    a = check_axis(axis, g.ndim)
+    if g.shape[a] not in (_times(repeats, n), None):
+        raise invalid(f"{n} slices repeated {repeats} times are {_times(repeats, n)}, not the {g.shape[a]} of axis {a} of a tensor of shape {dims_text(g.shape)}.")
+    return Aval(g.shape[:a] + (n,) + g.shape[a + 1 :], g.dtype)
 
 
 def _sum_repeats(g: Any, *, n: int, repeats: int | Shape, axis: int) -> Any:
     if g.dtype.itemsize == 2 and g.dtype.kind in "fV":
         return _sum_repeats(g.astype(np.float32), n=n, repeats=repeats, axis=axis).astype(g.dtype)
+    if g.shape[axis] != _times(repeats, n):
+        raise ValueError("not what repeat gives")
     if isinstance(repeats, int):
-        return g.reshape(g.shape[:axis] + (n, repeats) + g.shape[axis + 1 :]).sum(axis + 1, dtype=g.dtype)
+        return np.add.reduce(g.reshape(g.shape[:axis] + (n, repeats) + g.shape[axis + 1 :]), axis + 1, dtype=g.dtype)
     # reduceat sums from each start to the next; an element that is repeated no times has no start of its own
     out = np.zeros(g.shape[:axis] + (n,) + g.shape[axis + 1 :], g.dtype)
     counts = np.asarray(repeats)
@@ -143,7 +167,7 @@ repeat = Primitive(
     doc="Each slice along an axis repeated: all of them equally often, or each its own number of times.",
 )  # fmt: skip
 sum_repeats = Primitive(
-    "sum_repeats", "g", _sum_repeats, shape=lambda g, *, n, repeats, axis: Aval(g.shape[:axis] + (n,) + g.shape[axis + 1 :], g.dtype), linear=True,
+    "sum_repeats", "g", _sum_repeats, shape=_sum_repeats_shape, accepts=NUMERIC, linear=True,
     grad=(lambda g, repeats, axis: repeat(g, repeats=repeats, axis=axis),), batch=lambda p, xs, batched, attrs: p(xs[0], **{**attrs, "axis": attrs["axis"] + 1}),
     cases=lambda rng: [((_some(rng, 2, 6),), {"n": 3, "repeats": 2, "axis": 1}), ((_some(rng, 5, 2),), {"n": 3, "repeats": (2, 0, 3), "axis": 0})],
     doc="The sums of the slices that ``repeat`` made from one: its adjoint.",
@@ -269,6 +293,8 @@ def _pad(x: Any, *, paddings: tuple[tuple[int, int], ...], value: Any) -> Any:
         raise ValueError("one row for each dimension")
     if type(x) is not np.ndarray:
         return x
+    if x.dtype.kind == "O" and type(value) is not bytes:
+        value = b""
     out = np.full([a + d + b for d, (a, b) in zip(x.shape, paddings, strict=True)], value, x.dtype)
     out[tuple([slice(a, a + d) for d, (a, _) in zip(x.shape, paddings, strict=True)])] = x
     return out
@@ -279,7 +305,7 @@ def _pad_grad(g: Any, x_shape: Shape, paddings: tuple) -> Any:
 
 
 pad = Primitive(
-    "pad", "x", _pad, shape=_pad_shape, grad=(_pad_grad,), linear=True,
+    "pad", "x", _pad, shape=_pad_shape, grad=(_pad_grad,),  # affine: linear only where the value is 0
     batch=lambda p, xs, batched, attrs: p(xs[0], paddings=((0, 0), *attrs["paddings"]), value=attrs["value"]),
     cases=lambda rng: [((_some(rng, 2, 3),), {"paddings": ((1, 0), (0, 2)), "value": 0.0}), ((_some(rng, 2),), {"paddings": ((0, 3),), "value": 0.0})],
     tf="PadV2", doc="The tensor with a constant added before and after along each axis.",
@@ -300,7 +326,9 @@ cast_p = Primitive(
     "cast", "x", _cast, shape=lambda x, *, dtype, source: Aval(x.shape, dtype), accepts=NUMERIC | BOOL, out="kernel", holomorphic=False, linear=True,
     grad=(lambda g, source: cast(g, source) if source.is_inexact else None,),
     batch=lambda p, xs, batched, attrs: p(xs[0], **attrs),
-    cases=lambda rng: [], doc="The tensor with its elements converted to another dtype.",
+    cases=lambda rng: [((_some(rng, 2, 3),), {"dtype": d, "source": float64}) for d in (float64, float32, complex128, int32, bool_)]
+    + [((_some(rng),), {"dtype": complex128, "source": float64})],
+    doc="The tensor with its elements converted to another dtype.",
 )  # fmt: skip
 
 
@@ -330,7 +358,7 @@ def _bitcast_shape(x: Aval, *, dtype: DType) -> Aval:
 
 
 bitcast = Primitive("bitcast", "x", _bitcast, shape=_bitcast_shape, accepts=NUMERIC, out="kernel", batch=lambda p, xs, batched, attrs: p(xs[0], **attrs),
-                    cases=lambda rng: [((_some(rng, 3, 2),), {"dtype": d}) for d in (int64, uint8, complex128)] + [((_some(rng),), {"dtype": int32})],
+                    cases=lambda rng: [((rng.integers(-99, 99, (3, 2), np.int32),), {"dtype": d}) for d in (int64, uint8, float32)] + [((np.int32(rng.integers(99)),), {"dtype": uint8})],
                     doc="The same bytes read as another dtype.")  # fmt: skip
 
 
@@ -353,6 +381,38 @@ stop_gradient = Primitive("stop_gradient", "x", lambda x: x, shape=_same, batch=
                           doc="The same tensor, through which no gradient flows: it is None behind it.")  # fmt: skip
 
 
+shape_of = Primitive("shape_of", "x", lambda x, *, dtype: np.array(np.shape(x), dtype.np), shape=lambda x, *, dtype: Aval((x.ndim,), dtype), out="kernel",
+                     cases=lambda rng: [((_some(rng, 2, 3),), {"dtype": int64}), ((_some(rng),), {"dtype": int64})],
+                     tf="Shape", doc="The shape as a tensor, where it is not known before the operation runs.")  # fmt: skip
+
+
+def assertion_text(condition: Any, data: tuple, message: str, labels: tuple[str, ...], summarize: int | None) -> str:
+    """``message``, where the condition failed if it has the shape of all the data, and the first elements of each."""
+    arrays = [np.asarray(_array(a)) for a in data]
+    n = 3 if summarize is None else summarize
+    lines = [message]
+    if np.ndim(condition) and all(a.shape == condition.shape for a in arrays):
+        where = np.argwhere(np.logical_not(condition))
+        where = where[:n] if n >= 0 else where
+        lines.append(f"Indices of first {len(where)} different values:\n{where}")
+        lines += [f"Corresponding {label} values:\n{a[tuple(where.T)]}" for label, a in zip(labels, arrays, strict=True)]
+    for label, a in zip(labels, arrays, strict=True):
+        head = a.ravel()[:n] if n >= 0 else a.ravel()
+        lines.append(f"First {len(head)} elements of {label}:\n{head}")
+    return "\n".join(lines)
+
+
+def _assert_that(condition: Any, *data: Any, message: str, labels: tuple[str, ...], summarize: int | None) -> Any:
+    if not np.all(condition):
+        raise InvalidArgumentError(assertion_text(condition, data, message, labels, summarize))
+    return condition
+
+
+assert_that = Primitive("assert_that", "*xs", _assert_that, shape=lambda *xs, **attrs: xs[0], accepts=BOOL, effect=True,
+                        cases=lambda rng: [((np.ones(3, bool), _some(rng, 3), _some(rng, 2)), {"message": "m", "labels": ("x", "y"), "summarize": None})],
+                        tf="Assert", doc="The condition; an error that shows the data if it does not hold everywhere.")  # fmt: skip
+
+
 def _like(value: int) -> Any:
     def kernel(x: Any) -> Any:
         if type(x) is np.ndarray:
@@ -372,6 +432,32 @@ zeros_of = Primitive("zeros_of", "x", lambda x, *, shape: np.zeros(shape, x.dtyp
                      batch=lambda p, xs, batched, attrs: p(xs[0], shape=xs[0]._shape[:1] + attrs["shape"]),
                      cases=lambda rng: [((_some(rng, 2),), {"shape": (3, 1)})], doc="Zeros of the same dtype and a given shape.")  # fmt: skip
 
+
+def _range(start: Any, limit: Any, delta: Any) -> Any:
+    if delta == 0:
+        raise InvalidArgumentError(f"Requires delta != 0: {delta}")
+    if delta > 0 and not start <= limit:
+        raise InvalidArgumentError(f"Requires start <= limit when delta > 0: {start}/{limit}")
+    if delta < 0 and not start >= limit:
+        raise InvalidArgumentError(f"Requires start >= limit when delta < 0: {start}/{limit}")
+    if delta.dtype.kind == "i":
+        n = -((int(start) - int(limit)) // int(delta))
+    else:
+        count = np.ceil((np.float64(limit) - np.float64(start)) / np.float64(delta))
+        if not count < 2**63:
+            raise InvalidArgumentError(f"Requires (limit - start) / delta < 2**63: {start}, {limit}, {delta}")
+        n = int(count)
+    return start + np.arange(n).astype(delta.dtype) * delta
+
+
+def _range_shape(start: Aval, limit: Aval, delta: Aval) -> Aval:
+    if start.ndim or limit.ndim or delta.ndim:
+        raise invalid(f"range takes scalars, but was given shapes {dims_text(start.shape)}, {dims_text(limit.shape)} and {dims_text(delta.shape)}.")
+    return Aval((None,), start.dtype)
+
+
+range_row = Primitive("range", "start limit delta", _range, shape=_range_shape, accepts=INT | FLOAT, dynamic=True,
+                      cases=lambda rng: [((np.float64(0.5), np.float64(3.2), np.float64(0.7)), {})], doc="The numbers from start in steps of delta, up to limit and without it.")  # fmt: skip
 
 # -- compositions that rules and public functions share --------------------------------------------------------------------
 

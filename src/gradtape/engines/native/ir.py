@@ -77,6 +77,7 @@ class Module:
         self.functions: list[str] = []
         self.externals: set[str] = set()
         self.internal: dict[str, Any] = {}  # math functions emitted once, by name
+        self.has_ldexp = False  # whether scaling by a power of two is an instruction
 
     def declare(self, name: str, signature: str) -> None:
         """``signature`` has ``{}`` where the name goes: ``double {}(double)``."""
@@ -98,6 +99,10 @@ class Module:
         return "\n".join([*self.declared.values(), *self.functions])
 
 
+def _no_failure() -> Val:
+    raise NotImplementedError("this code has no flag for failures")
+
+
 class Code:
     """The instructions of one function, written in order; ``close`` hands them to the module.
 
@@ -107,6 +112,8 @@ class Code:
     def __init__(self, module: Module, name: str, params: Sequence[tuple[Type, int]], result: str = "void", linkage: str = "internal", attributes: str = "") -> None:
         self.module, self.name = module, name
         self.flags = ""
+        self.mask: Val | None = None  # the lanes that count, where not all do
+        self.failure: Callable[[], Val] = _no_failure  # the address of the flag that `fail` raises
         self._n = 0
         self._known: dict[str, Val] = {}
         self._scopes: list[list[str]] = [[]]

@@ -1,0 +1,411 @@
+"""Which operations share a loop, in which order the loops run, and where each value lies.
+
+Fusion is greedy, in program order: an operation joins the loop of one that it reads from (or that reads the same), if the
+index spaces agree, what it needs is at hand there, and no third loop would have to run in between. Then one pass over the loops
+in their order gives each buffer that must exist a place in one block of memory, reusing the places of buffers nobody reads again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+from .emit import CAN_FAIL
+from .lower import Body, Branch, Buf, Fold, Map, Op, Product, View, While, inlined
+
+ALIGN = 64
+WEIGHT = 96  # the most operations in one loop: beyond, registers spill and compilation slows
+SCALARS = 256
+
+
+class Group:
+    """Operations that run together: one loop nest (``loop``), scalar code, a product with its epilogue, or control flow."""
+
+    def __init__(self, kind: str, domain: tuple[int, ...], number: int) -> None:
+        self.kind, self.domain, self.number = kind, domain, number
+        self.ops: list[Op] = []
+        self.made: dict[Buf, View] = {}  # what its maps make, which its later ones can have from registers
+        self.writes: set[Buf] = set()
+        self.before = 0  # the groups that must run earlier, directly or not, as bits
+        self.scratch = 0  # bytes it needs for itself, and where they are
+        self.scratch_at = 0
+        self.stores: set[Buf] = set()  # what it makes and must put into memory
+
+    def add(self, op: Op) -> None:
+        self.ops.append(op)
+        self.writes.update(op.writes)
+        if isinstance(op, Map) and op.out.whole:
+            self.made[op.out.buf] = op.out  # type: ignore[index]
+        elif isinstance(op, Product):
+            self.made[op.out] = op.out.view()
+
+    def reads(self) -> list[View]:
+        """The views it takes from memory."""
+        return [v for op in self.ops for v in op.reads if v.buf is not None and not (v.buf in self.writes and self.has(v))]
+
+    def has(self, v: View) -> bool:
+        """Whether ``v`` is at hand: made here, and read just as it is made."""
+        made = self.made.get(v.buf)  # type: ignore[arg-type]
+        return made is not None and (v.buf.scalar or (made.shape == v.shape and made.strides == v.strides and v.offset == 0))  # type: ignore[union-attr]
+
+
+def packed_bytes(p: Product) -> int:
+    """Room for a copy of y, if the product wants its columns side by side."""
+    return p.k * p.n * p.out.t.size if inlined(p) and p.form == "packed" else 0
+
+
+def alive(body: Body) -> list[Op]:
+    """The operations whose results anybody needs, and those that can fail."""
+    needed = {v.buf for v in body.outs}
+    kept = []
+    for op in reversed(body.ops):
+        effects = isinstance(op, While) or (isinstance(op, Map) and (op.name == "check" or op.name in CAN_FAIL))
+        if effects or any(b in needed for b in op.writes):
+            kept.append(op)
+            needed.update(v.buf for v in op.reads)
+    return kept[::-1]
+
+
+def fuse(ops: Sequence[Op]) -> list[Group]:
+    """The groups, in the order in which they were begun."""
+    groups: list[Group] = []
+    makers: dict[Buf, list[Group]] = {}
+    readers: dict[Buf, list[Group]] = {}
+    scalars: Group | None = None
+    for op in ops:
+        needs = {g.number: g for b in (*(v.buf for v in op.reads), *op.writes) if b is not None for g in makers.get(b, ())}
+        group = None
+        if isinstance(op, (Map, Fold)):
+            if _count(op.domain) == 1:
+                if scalars is not None and len(scalars.ops) < SCALARS and _acyclic(scalars, needs):
+                    group = scalars
+            else:
+                seen = dict(needs)
+                for v in op.reads:
+                    if v.buf is not None and v.size == _count(op.domain):
+                        seen.update({g.number: g for g in readers.get(v.buf, ())[-4:]})
+                for g in sorted(seen.values(), key=lambda g: -g.number):
+                    if _joins(op, g) and _acyclic(g, needs):
+                        group = g
+                        break
+        if group is None:
+            kind = "loop" if isinstance(op, (Map, Fold)) else "product" if isinstance(op, Product) else "control"
+            domain = op.domain if isinstance(op, (Map, Fold, Product)) else ()
+            if kind == "loop" and _count(domain) == 1:
+                kind = "scalar"
+            group = Group(kind, domain, len(groups))
+            groups.append(group)
+            if kind == "scalar":
+                scalars = group
+        group.add(op)
+        new = 0
+        for g in needs.values():
+            if g is not group:
+                new |= g.before | 1 << g.number
+        if new & ~group.before:
+            group.before |= new
+            for g in groups:
+                if g.before >> group.number & 1:
+                    g.before |= group.before
+        for b in op.writes:
+            if group not in makers.setdefault(b, []):
+                makers[b].append(group)
+        for v in op.reads:
+            if v.buf is not None and group not in readers.setdefault(v.buf, []):
+                readers[v.buf].append(group)
+    return groups
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    n = 1
+    for d in shape:
+        n *= d
+    return n
+
+
+def _acyclic(group: Group, needs: dict[int, Group]) -> bool:
+    """Whether ``group`` can run after all that is needed: none of it, but itself, waits for ``group``."""
+    return all(g is group or not g.before >> group.number & 1 for g in needs.values())
+
+
+def _joins(op: Map | Fold, group: Group) -> bool:
+    if getattr(op, "alone", False) or getattr(group.ops[0], "alone", False):
+        return False
+    if group.kind not in ("loop", "product") or group.domain != op.domain or len(group.ops) >= WEIGHT:
+        return False
+    if group.kind == "product" and (isinstance(op, Fold) or not inlined(group.ops[0]) or getattr(op, "iota", None) is not None):  # type: ignore[arg-type]
+        return False
+    if any(b in group.writes for b in op.writes):
+        return False
+    return all(v.buf not in group.writes or group.has(v) for v in op.reads)
+
+
+def schedule(groups: list[Group]) -> list[Group]:
+    """The groups in an order that respects what each needs, as near to the program's as can be."""
+    waiting = {g.number: bin(g.before).count("1") for g in groups}
+    followers: dict[int, list[Group]] = {g.number: [] for g in groups}
+    for g in groups:
+        bits = g.before
+        while bits:
+            low = bits & -bits
+            followers[low.bit_length() - 1].append(g)
+            bits ^= low
+    ready = [n for n, k in waiting.items() if k == 0]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        n = heapq.heappop(ready)
+        order.append(groups[n])
+        for g in followers[n]:
+            waiting[g.number] -= 1
+            if waiting[g.number] == 0:
+                heapq.heappush(ready, g.number)
+    assert len(order) == len(groups)
+    return order
+
+
+# -- where values lie ----------------------------------------------------------------------------------------------------------
+
+
+class Plan:
+    """A body ready to be written: its groups in order, and the place of each buffer.
+
+    Attributes:
+        place: for a buffer in memory ``("arg", i)``, ``("out", j)``, ``("const", k)`` or ``("arena", offset)``; none for one that
+            lives in registers.
+        size: bytes of the arena.
+        outs: for each output ``("out", j)``: memory to write; ``("scalar", view)``; or ``("arg", i)``: that input itself.
+        inner: the plans of control flow inside, by the operation.
+    """
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self.groups: list[Group] = []
+        self.place: dict[Buf, tuple[str, int]] = {}
+        self.size = 0
+        self.outs: list[tuple[str, object]] = []
+        self.inner: dict[Op, tuple[Plan, Plan]] = {}
+
+
+def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, base: int = 0) -> Plan:
+    """Plan a body, its arena from ``base`` on.
+
+    ``donate``: the output that may overwrite each of some inputs. Not at the ``top``, outputs are always copied out.
+    """
+    p = Plan(body)
+    owner: dict[Buf, int] = {}  # buffers made straight in an output's memory
+    donated = {j: i for i, j in (donate or {}).items()}
+    late: list[tuple[View, int]] = []
+    first: dict[Buf, int] = {}
+    ops = list(body.ops)
+    overwritten = set(donate or {})
+    for j, v in enumerate(body.outs):
+        b = v.buf
+        if v.size == 1 and (b is None or b.scalar):
+            p.outs.append(("scalar", v))
+        elif top and b is not None and b.kind == "arg" and v.whole and v.shape == b.shape and b.index not in overwritten:
+            p.outs.append(("arg", b.index))
+        elif top and b is not None and b in first and v.whole and v.shape == body.outs[first[b]].shape:
+            p.outs.append(("same", first[b]))
+        elif b is not None and b.kind == "temp" and v.whole and b not in owner and j not in donated:
+            owner[b] = first[b] = j
+            p.outs.append(("out", j))
+        else:
+            p.outs.append(("out", j))
+            late.append((v, j))
+    # donated outputs: in place if every other reader of the input can come first
+    copies: list[Map] = []
+    finals: dict[Buf, int] = {}
+    for v, j in late:
+        b = v.buf
+        if j in donated and b is not None and b.kind == "temp" and v.whole and b not in owner:
+            finals[b] = j
+        else:
+            out = Buf(v.shape, v.t)
+            copies.append(Map("copy", lambda x: x, [v], {}, out.view()))
+            owner[out] = j
+            if j in donated:
+                finals[out] = j
+                copies[-1].alone = True
+    body.ops = ops + copies
+    body.outs = [*body.outs, *(c.out for c in copies)]
+    groups = fuse(alive(body))
+    makers = {b: g for g in groups for b in g.writes}
+    for b, j in finals.items():
+        made, arg = makers.get(b), body.args[donated[j]]
+        reading = [g for g in groups if any(v.buf is arg for op in g.ops for v in op.reads)]
+        others = [g for g in reading if g is not made]
+        if (made is not None and made.kind in ("loop", "product", "control") and b.bytes == arg.bytes and not any(g.before >> made.number & 1 for g in others)
+                and (made not in reading or _in_place(made, arg, b))):  # fmt: skip
+            owner[b] = j
+            new = 0
+            for g in others:
+                new |= g.before | 1 << g.number
+            made.before |= new
+            for g in groups:
+                if g.before >> made.number & 1:
+                    g.before |= made.before
+        elif b not in owner:  # written elsewhere, and copied over the input when all else is done
+            out = Buf(b.shape, b.t)
+            g = Group("loop", b.shape, len(groups))
+            g.add(Map("copy", lambda x: x, [b.view()], {}, out.view()))
+            g.before = (1 << len(groups)) - 1
+            groups.append(g)
+            owner[out] = j
+        else:  # a copy already: let it be the last
+            made = makers[b]
+            made.before |= _all_but(groups, made)
+    p.groups = schedule(groups)
+    _place(p, owner, base)
+    return p
+
+
+def _all_but(groups: list[Group], group: Group) -> int:
+    bits = 0
+    for g in groups:
+        if g is not group and not g.before >> group.number & 1:
+            bits |= 1 << g.number
+    return bits
+
+
+def _in_place(g: Group, arg: Buf, out: Buf) -> bool:
+    """Whether ``g`` may write ``out`` over ``arg``: it reads each element of that only where it then writes it."""
+    if g.kind == "control":
+        return True  # results are copied out when the loop is done
+    for op in g.ops:
+        if isinstance(op, Product) and any(v.buf is arg for v in op.reads):
+            return False
+        for v in op.reads:
+            if v.buf is arg and not (v.whole and v.shape == out.shape == g.domain):
+                return False
+        if isinstance(op, (Map, Fold)) and out in op.writes and not (isinstance(op, Map) and op.out.whole and op.out.shape == out.shape):
+            return False
+    return True
+
+
+def _place(p: Plan, owner: dict[Buf, int], base: int) -> None:
+    """Give each buffer that must lie in memory its place."""
+    body, order = p.body, p.groups
+    for b in body.args:
+        p.place[b] = ("arg", b.index)
+    last: dict[Buf, int] = {}
+    memory: set[Buf] = set(owner)
+    for at, g in enumerate(order):
+        for op in g.ops:
+            for v in op.reads:
+                b = v.buf
+                if b is None:
+                    continue
+                if b.kind == "const":
+                    p.place[b] = ("const", b.index)
+                last[b] = at
+                in_registers = b.scalar and not isinstance(op, Product)
+                if not in_registers and not (b in g.writes and g.has(v)):
+                    memory.add(b)
+        for op in g.ops:
+            if isinstance(op, Map) and not op.out.whole:
+                memory.add(op.out.buf)  # type: ignore[arg-type]
+            elif isinstance(op, (While, Branch)) or (isinstance(op, Product) and not inlined(op)):
+                memory.update(b for b in op.writes if not b.scalar)
+            for b in op.writes:
+                last.setdefault(b, at)
+    for b, j in owner.items():
+        p.place[b] = ("out", j)
+    free = _Arena(base)
+    ending: dict[int, list[Buf]] = {}
+    for b, at in last.items():
+        ending.setdefault(at, []).append(b)
+    for at, g in enumerate(order):
+        g.stores = {b for b in g.writes if b in memory}
+        for op in g.ops:
+            if isinstance(op, (While, Branch)):
+                g.scratch = _control(p, op)
+            elif isinstance(op, Product):
+                g.scratch = packed_bytes(op)
+        for b in sorted(g.stores, key=lambda b: -b.bytes):
+            if b not in p.place:
+                heir = _heir(p, g, b, ending.get(at, ()))
+                if heir is not None:
+                    p.place[b] = p.place[heir]
+                    ending[at].remove(heir)
+                else:
+                    p.place[b] = ("arena", free.take(b.bytes))
+        if g.scratch:
+            g.scratch_at = free.take(g.scratch)
+            free.give(g.scratch_at, g.scratch)
+        for b in ending.get(at, ()):
+            kind, offset = p.place.get(b, ("", 0))
+            if kind == "arena":
+                free.give(offset, b.bytes)
+    p.size = free.top
+
+
+def _heir(p: Plan, g: Group, b: Buf, ending: Sequence[Buf]) -> Buf | None:
+    """A buffer read for the last time where ``b`` is made, in the same order: ``b`` can take its place."""
+    if g.kind != "loop" or b.shape != g.domain or b not in g.made:
+        return None
+    for c in ending:
+        fits = c.bytes == b.bytes and c not in g.writes and p.place.get(c, ("", 0))[0] == "arena"
+        if fits and all(v.whole and v.shape == g.domain for op in g.ops for v in op.reads if v.buf is c):
+            return c
+    return None
+
+
+def state_bytes(op: Op) -> int:
+    """What a loop needs for its state, twice: the first bytes of its scratch memory."""
+    return 2 * sum(_up(b.bytes) for b in op.writes if not b.scalar) if isinstance(op, While) else 0
+
+
+def _control(p: Plan, op: While | Branch) -> int:
+    """Plan the bodies inside; gives the bytes they need."""
+    start = state_bytes(op)
+    bodies = (op.cond, op.body) if isinstance(op, While) else (op.yes, op.no)
+    first, second = (plan(_fresh(b), None, False, start) for b in bodies)
+    p.inner[op] = (first, second)
+    return max(first.size, second.size, start)
+
+
+def _fresh(body: Body) -> Body:
+    """A body that planning may add copies to."""
+    return Body(body.args, list(body.ops), list(body.outs))
+
+
+def _up(n: int) -> int:
+    return (n + ALIGN - 1) // ALIGN * ALIGN
+
+
+class _Arena:
+    """One block of memory, parts of which are taken and given back."""
+
+    def __init__(self, base: int) -> None:
+        self.base = self.top = base
+        self.holes: list[tuple[int, int]] = []  # offset and length, sorted
+
+    def take(self, n: int) -> int:
+        n = _up(max(n, 1))
+        fitting = [(length, at) for at, length in self.holes if length >= n]
+        if fitting:
+            length, at = min(fitting)
+            self.holes.remove((at, length))
+            if length > n:
+                self.holes.append((at + n, length - n))
+                self.holes.sort()
+            return at
+        if self.holes and self.holes[-1][0] + self.holes[-1][1] == self.top:
+            at, _ = self.holes.pop()
+        else:
+            at = self.top
+        self.top = at + n
+        return at
+
+    def give(self, at: int, n: int) -> None:
+        n = _up(max(n, 1))
+        self.holes.append((at, n))
+        self.holes.sort()
+        merged: list[tuple[int, int]] = []
+        for a, length in self.holes:
+            if merged and merged[-1][0] + merged[-1][1] == a:
+                merged[-1] = (merged[-1][0], merged[-1][1] + length)
+            else:
+                merged.append((a, length))
+        self.holes = merged

@@ -1,0 +1,88 @@
+"""What is called from converted code: user functions in their converted form, everything else as it is.
+
+As they are go built-in functions and classes (a few are overloaded for staged values), and whatever comes from the standard library, from installed packages
+or from gradtape.
+"""
+
+from __future__ import annotations
+
+import os
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any
+
+from . import overloads
+
+_HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
+_STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+AS_IS = "__gradtape_as_is__"  # the attribute of functions that do_not_convert has marked
+
+_library: dict[str, bool] = {}
+
+
+def is_library(file: str) -> bool:
+    """Whether a source file belongs to gradtape, the standard library or an installed package."""
+    known = _library.get(file)
+    if known is None:
+        known = file.startswith((_HOME, _STANDARD, "<frozen ")) or any(part in file for part in _INSTALLED)
+        if len(_library) < 10_000:
+            _library[file] = known
+    return known
+
+
+def as_is(f: Any) -> bool:
+    """Whether ``f`` is called as it is."""
+    t = type(f)
+    if t is FunctionType:
+        return AS_IS in f.__dict__ or is_library(f.__code__.co_filename)
+    if t is MethodType:
+        return as_is(f.__func__)
+    if t is BuiltinFunctionType or isinstance(f, type):
+        return not overloads.is_overloaded(f)
+    if _is_partial(f):
+        return as_is(f.func)
+    method = getattr(t, "__call__", None)
+    return not (type(method) is FunctionType and not as_is(method))
+
+
+def _is_partial(f: Any) -> bool:
+    t = type(f)
+    return t.__name__ == "partial" and t.__module__ == "functools"
+
+
+def call(f: Any) -> Any:
+    """What to call in place of ``f``."""
+    t = type(f)
+    if t is FunctionType:
+        return _function(f)
+    if t is MethodType:
+        function = f.__func__
+        if type(function) is not FunctionType:
+            return f
+        new = _function(function)
+        return f if new is function else MethodType(new, f.__self__)
+    if t is BuiltinFunctionType or t is type:
+        return overloads.TABLE.get(f, f)
+    return _object(f)
+
+
+def _function(f: FunctionType) -> FunctionType:
+    known = f.__dict__.get("__gradtape_converted__")
+    if known is not None and known[0] is f.__code__ and known[1] is f.__closure__ and known[2].__defaults__ is f.__defaults__ and known[2].__globals__ is f.__globals__:
+        return known[2]
+    if "ag__" in f.__code__.co_freevars or as_is(f):
+        return f
+    from .convert import or_as_it_is
+
+    return or_as_it_is(f)
+
+
+def _object(f: Any) -> Any:
+    """A partial, or an object with ``__call__``; for what cannot be called, f itself, so that Python says so."""
+    if isinstance(f, type) or as_is(f):
+        return f
+    if _is_partial(f):
+        return type(f)(call(f.func), *f.args, **f.keywords)
+    method = type(f).__call__
+    new = _function(method)
+    return f if new is method else MethodType(new, f)
