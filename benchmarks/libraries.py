@@ -23,6 +23,7 @@ class Library:
     python: str
     environment: dict[str, str]
     version: str = ""
+    imported: bool = False
     workloads: list[str] = field(default_factory=list)
 
     def start(self) -> None:

@@ -166,7 +166,10 @@ def test_as_tensorflow(expression, recorded):
         ("tf.gather(t, [0], axis=2)", "at least rank 3 but is rank 2"),
         ("tf.gather(t, [0], axis=-3)", r"axis in the range \[-2, 2\)"),
         ("tf.gather(3.0, 0)", "params must be at least 1 dimensional"),
-        ("tf.gather(t3, [[0, 1], [1, 0]], batch_dims=2)", r"params.shape\[1\]: 3 should be equal to indices.shape\[1\]: 2"),
+        (
+            "tf.gather(t3, [[0, 1], [1, 0]], batch_dims=2)",
+            r"params.shape\[1\]: 3 should be equal to indices.shape\[1\]: 2",
+        ),
         ("tf.gather(t3, 1, batch_dims=1)", r"batch_dims in the range \[0, 0\], but got 1"),
         ("tf.gather(t3, [[0, 1], [1, 0]], batch_dims=1, axis=0)", r"batch_dims in the range \[0, 0\], but got 1"),
         ("tf.gather_nd(t, [[0, 1], [2, 9]])", r"indices\[1\] = \[2, 9\] does not index into param shape \[3,4\]"),
@@ -178,11 +181,20 @@ def test_as_tensorflow(expression, recorded):
         ("tf.scatter_nd([[1]], [1.0], 5)", "Shape must be a vector"),
         ("tf.scatter_nd([[1]], [1.0], [-3])", "Dimension -3 must be >= 0"),
         ("tf.tensor_scatter_nd_add(u, [[3]], [7.0])", r"indices\[0\] = \[3\] does not index into shape \[3\]"),
-        ("tf.tensor_scatter_nd_add(u, [[0]], tf.constant([7]))", r"TensorScatterAdd as input #2\(zero-based\) was expected to be a float32 tensor but is a int32 tensor"),
+        (
+            "tf.tensor_scatter_nd_add(u, [[0]], tf.constant([7]))",
+            r"TensorScatterAdd as input #2\(zero-based\) was expected to be a float32 tensor but is a int32 tensor",
+        ),
         ("tf.tensor_scatter_nd_add(u, [[0]], 7.0)", r"updates must have shape \[1\], but has \[\]"),
         ("tf.tensor_scatter_nd_max([1j], [[0]], [2j])", "does not take complex"),
-        ("tf.where(t, t, t)", r"SelectV2 as input #0\(zero-based\) was expected to be a bool tensor but is a float32 tensor"),
-        ("tf.where(t > 5, t, tf.constant(1))", r"SelectV2 as input #2\(zero-based\) was expected to be a float32 tensor but is a int32 tensor"),
+        (
+            "tf.where(t, t, t)",
+            r"SelectV2 as input #0\(zero-based\) was expected to be a bool tensor but is a float32 tensor",
+        ),
+        (
+            "tf.where(t > 5, t, tf.constant(1))",
+            r"SelectV2 as input #2\(zero-based\) was expected to be a float32 tensor but is a int32 tensor",
+        ),
         ("tf.where(b, t, t)", r"\[3\] vs. \[3,4\]"),
         ("tf.where(True)", "at least one dimension"),
         ("tf.one_hot([0], 3, axis=2)", r"Expected axis to be -1 or between \[0, 2\).  But received: 2"),
@@ -194,13 +206,22 @@ def test_as_tensorflow(expression, recorded):
         ("tf.slice(t, [1], [2])", r"1-D tensors of size 2, but got shapes \[1\] and \[1\]"),
         ("tf.strided_slice(t, [0], [1, 2], [1, 1])", r"1D equal size tensors, but got shapes \[1\], \[2\], and \[2\]"),
         ("tf.strided_slice(t, [0, 0], [1, 2], [0, 1])", r"strides\[0\] must be non-zero"),
-        ("tf.strided_slice(t, [0, 1], [1, 2], [-1, 1], shrink_axis_mask=1)", "only stride 1 allowed on non-range indexing"),
+        (
+            "tf.strided_slice(t, [0, 1], [1, 2], [-1, 1], shrink_axis_mask=1)",
+            "only stride 1 allowed on non-range indexing",
+        ),
         ("tf.strided_slice(t, [5], [6], shrink_axis_mask=1)", "slice index 5 of dimension 0 out of bounds"),
         ("tf.dynamic_partition(u, [0, 2, 0], 2)", r"partitions\[1\] = 2 is not in \[0, 2\)"),
         ("tf.dynamic_partition(u, [0, 1], 2)", r"got data.shape = \[3\], partitions.shape = \[2\]"),
         ("tf.dynamic_partition(u, [0, 1, 0], 0)", "at least 1"),
-        ("tf.dynamic_stitch([[0, 2], [1]], [[1.0, 2.0], [[3.0]]])", r"Need data\[0\].shape\[1:\] = data\[1\].shape\[1:\]"),
-        ("tf.dynamic_stitch([[0, 2], [1]], [[1.0, 2.0, 3.0], [3.0]])", r"data\[0\].shape = \[3\] does not start with indices\[0\].shape = \[2\]"),
+        (
+            "tf.dynamic_stitch([[0, 2], [1]], [[1.0, 2.0], [[3.0]]])",
+            r"Need data\[0\].shape\[1:\] = data\[1\].shape\[1:\]",
+        ),
+        (
+            "tf.dynamic_stitch([[0, 2], [1]], [[1.0, 2.0, 3.0], [3.0]])",
+            r"data\[0\].shape = \[3\] does not start with indices\[0\].shape = \[2\]",
+        ),
         ("tf.dynamic_stitch([[0, -1]], [[1.0, 2.0]])", "is not in"),
         ("tf.dynamic_stitch([], [])", "at least one"),
         ("indexing.embedding_lookup(t, [0, 3])", r"indices\[1\] = 3 is not in \[0, 3\)"),
@@ -222,8 +243,16 @@ def test_invalid_argument(expression, text):
         ("tf.where(t > 5, t, None)", ValueError, "x and y must both be non-None or both be None"),
         ("tf.where(t > 5, 1, 0.0)", TypeError, "int32"),
         ("tf.where([1, 0, 1], 1.0, 2.0)", TypeError, "bool"),
-        ("tf.one_hot([1], 3, on_value=5.0, dtype=tf.int32)", TypeError, "of on_value does not match dtype parameter <dtype: 'int32'>"),
-        ("tf.one_hot([1], 3, on_value=5.0, off_value=1)", TypeError, "of on_value does not match dtype <dtype: 'int32'> of off_value"),
+        (
+            "tf.one_hot([1], 3, on_value=5.0, dtype=tf.int32)",
+            TypeError,
+            "of on_value does not match dtype parameter <dtype: 'int32'>",
+        ),
+        (
+            "tf.one_hot([1], 3, on_value=5.0, off_value=1)",
+            TypeError,
+            "of on_value does not match dtype <dtype: 'int32'> of off_value",
+        ),
         ("tf.one_hot([1], 3, dtype=tf.bool)", TypeError, "bool"),
         ("tf.one_hot([1], 3.0)", TypeError, "depth"),
         ("tf.dynamic_stitch([[0, 1]], [[1.0, 2.0], [3.0]])", ValueError, "length 2 must match length 1"),
@@ -254,9 +283,30 @@ def test_gradient_of_the_values_of_one_hot():
 
 def test_signatures_take_what_tensorflows_take():
     """Names and order of the parameters, up to the few that are spelled out with annotations there."""
-    assert list(inspect.signature(tf.gather).parameters) == ["params", "indices", "validate_indices", "axis", "batch_dims", "name"]
-    assert list(inspect.signature(tf.scatter_nd).parameters) == ["indices", "updates", "shape", "bad_indices_policy", "name"]
-    assert list(inspect.signature(tf.one_hot).parameters) == ["indices", "depth", "on_value", "off_value", "axis", "dtype", "name"]
+    assert list(inspect.signature(tf.gather).parameters) == [
+        "params",
+        "indices",
+        "validate_indices",
+        "axis",
+        "batch_dims",
+        "name",
+    ]
+    assert list(inspect.signature(tf.scatter_nd).parameters) == [
+        "indices",
+        "updates",
+        "shape",
+        "bad_indices_policy",
+        "name",
+    ]
+    assert list(inspect.signature(tf.one_hot).parameters) == [
+        "indices",
+        "depth",
+        "on_value",
+        "off_value",
+        "axis",
+        "dtype",
+        "name",
+    ]
     assert list(inspect.signature(tf.where).parameters) == ["condition", "x", "y", "name"]
     assert all(getattr(tf, name) is getattr(indexing, name) for name in indexing.__all__ if name != "embedding_lookup")
 
@@ -295,7 +345,13 @@ def test_scattering_of_rows(method, recorded):
 
 @pytest.mark.parametrize(
     ("method", "recorded"),
-    [("scatter_nd_add", [12, 0]), ("scatter_nd_sub", [-10, 20]), ("scatter_nd_update", [4, -10]), ("scatter_nd_min", [1, -10]), ("scatter_nd_max", [7, 10])],
+    [
+        ("scatter_nd_add", [12, 0]),
+        ("scatter_nd_sub", [-10, 20]),
+        ("scatter_nd_update", [4, -10]),
+        ("scatter_nd_min", [1, -10]),
+        ("scatter_nd_max", [7, 10]),
+    ],
 )
 def test_scattering_of_elements(method, recorded):
     v = variable()
@@ -306,15 +362,26 @@ def test_scattering_of_elements(method, recorded):
 
 
 def test_other_scattering():
-    assert tf.Variable([[1, 2], [3, 4]]).scatter_nd_add([[1], [0], [1]], [[1, 1], [5, 5], [10, 10]]).numpy().tolist() == [[6, 7], [14, 15]]
+    assert tf.Variable([[1, 2], [3, 4]]).scatter_nd_add(
+        [[1], [0], [1]], [[1, 1], [5, 5], [10, 10]]
+    ).numpy().tolist() == [[6, 7], [14, 15]]
     assert variable().scatter_add(slices(5.0, [0, 1])).numpy()[:, 0].tolist() == [5, 9, 8]
     assert variable().scatter_update(slices([9.0, 9, 9, 9], 1)).numpy()[:, 0].tolist() == [0, 9, 8]
-    assert variable().scatter_add(slices([[[1.0, 1, 1, 1]], [[2, 2, 2, 2]]], [[1], [2]])).numpy()[:, 0].tolist() == [0, 5, 10]
+    assert variable().scatter_add(slices([[[1.0, 1, 1, 1]], [[2, 2, 2, 2]]], [[1], [2]])).numpy()[:, 0].tolist() == [
+        0,
+        5,
+        10,
+    ]
     assert variable().scatter_add(IndexedSlices([[1.0, 1, 1, 1]], [2])).numpy()[:, 0].tolist() == [0, 4, 9]
     v = variable().batch_scatter_update(slices([[7.0, 8], [9, 10], [11, 12]], [[0, 1], [2, 3], [1, 0]]))
     assert v.numpy().tolist() == [[7, 8, 2, 3], [4, 5, 9, 10], [12, 11, 10, 11]]
     assert variable().batch_scatter_update(slices([[7.0, 8, 9, 9]], [1])).numpy()[1].tolist() == [7, 8, 9, 9]
-    assert tf.Variable([-7, 7, -7, 7]).scatter_div(slices([2, 2, -2, -2], [0, 1, 2, 3])).numpy().tolist() == [-3, 3, 3, -3]
+    assert tf.Variable([-7, 7, -7, 7]).scatter_div(slices([2, 2, -2, -2], [0, 1, 2, 3])).numpy().tolist() == [
+        -3,
+        3,
+        3,
+        -3,
+    ]
     assert tf.Variable([True, False]).scatter_nd_add([[1]], [True]).numpy().tolist() == [True, True]
     assert tf.Variable(["a", "b"]).scatter_update(slices(["z"], [0])).numpy().tolist() == [b"z", b"b"]
 
@@ -322,20 +389,44 @@ def test_other_scattering():
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
-        (lambda v: v.scatter_nd_update([[0, 1], [2, 9]], [7.0, 8.0]), InvalidArgumentError, r"indices\[1\] = \[2, 9\] does not index into shape \[3,4\]"),
+        (
+            lambda v: v.scatter_nd_update([[0, 1], [2, 9]], [7.0, 8.0]),
+            InvalidArgumentError,
+            r"indices\[1\] = \[2, 9\] does not index into shape \[3,4\]",
+        ),
         (lambda v: v.scatter_nd_add([[0, 1], [-1, 0]], [7.0, 8.0]), InvalidArgumentError, r"indices\[1\] = \[-1, 0\]"),
-        (lambda v: v.scatter_nd_update([[0, 1]], [7.0, 8.0]), InvalidArgumentError, r"must have shape \[1\], but have \[2\]"),
+        (
+            lambda v: v.scatter_nd_update([[0, 1]], [7.0, 8.0]),
+            InvalidArgumentError,
+            r"must have shape \[1\], but have \[2\]",
+        ),
         (lambda v: v.scatter_nd_update([[0.0, 1.0]], [7.0]), InvalidArgumentError, "must be integers"),
         (lambda v: v.scatter_nd_update([[0, 1, 2]], [7.0]), InvalidArgumentError, "innermost dimension"),
         (lambda v: v.scatter_nd_update([[0, 1]], tf.constant([7])), ValueError, "int32"),
         (lambda v: v.scatter_add(slices(ROWS, [0, 3])), InvalidArgumentError, r"indices\[1\] = 3 is not in \[0, 3\)"),
         (lambda v: v.scatter_sub(slices(ROWS, [0, -1])), InvalidArgumentError, r"indices\[1\] = -1 is not in \[0, 3\)"),
-        (lambda v: v.scatter_add(slices([[1.0, 1, 1]], [0])), InvalidArgumentError, r"must have shape \[1, 4\], but have \[1, 3\]"),
-        (lambda v: v.scatter_add(slices([5.0], [0, 1])), InvalidArgumentError, r"must have shape \[2, 4\], but have \[1\]"),
+        (
+            lambda v: v.scatter_add(slices([[1.0, 1, 1]], [0])),
+            InvalidArgumentError,
+            r"must have shape \[1, 4\], but have \[1, 3\]",
+        ),
+        (
+            lambda v: v.scatter_add(slices([5.0], [0, 1])),
+            InvalidArgumentError,
+            r"must have shape \[2, 4\], but have \[1\]",
+        ),
         (lambda v: v.scatter_add(tf.constant([1.0])), TypeError, "must be a `tf.IndexedSlices`"),
         (lambda v: v.scatter_update(slices([[1, 1, 1, 1]], [0])), ValueError, "int32"),
-        (lambda v: v.batch_scatter_update(slices([[7.0, 8], [9, 10], [11, 12]], [[0, 1], [2, 4], [1, 0]])), InvalidArgumentError, r"indices\[1,1\] = 4"),
-        (lambda v: v.batch_scatter_update(slices([[7.0, 8], [9, 10]], [[0, 1], [2, 3]])), InvalidArgumentError, "should be equal"),
+        (
+            lambda v: v.batch_scatter_update(slices([[7.0, 8], [9, 10], [11, 12]], [[0, 1], [2, 4], [1, 0]])),
+            InvalidArgumentError,
+            r"indices\[1,1\] = 4",
+        ),
+        (
+            lambda v: v.batch_scatter_update(slices([[7.0, 8], [9, 10]], [[0, 1], [2, 3]])),
+            InvalidArgumentError,
+            "should be equal",
+        ),
     ],
 )
 def test_a_bad_scatter_changes_nothing(change, error, text):
@@ -365,7 +456,11 @@ def test_scattering_is_in_place_where_nobody_looks():
     assert v._t._a.__array_interface__["data"][0] == held
     part = v[0]
     v.scatter_nd_update([[0, 0]], [8.0])
-    assert v._t._a.__array_interface__["data"][0] != held and part.numpy().tolist() == [5, 6, 2, 3] and v.numpy()[0].tolist() == [8, 6, 2, 3]
+    assert (
+        v._t._a.__array_interface__["data"][0] != held
+        and part.numpy().tolist() == [5, 6, 2, 3]
+        and v.numpy()[0].tolist() == [8, 6, 2, 3]
+    )
 
 
 def test_sparse_reads_and_their_gradients():

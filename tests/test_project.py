@@ -59,9 +59,7 @@ def violations(package: pathlib.Path):
     """Each import that breaks the floors, as ``file:line: what``."""
     for path in sorted(package.rglob("*.py")):
         relative = path.relative_to(package.parent)
-        own = ".".join(
-            relative.with_suffix("").parts
-        )  # a package's own name ends in .__init__, so dots count alike
+        own = ".".join(relative.with_suffix("").parts)  # a package's own name ends in .__init__, so dots count alike
         for line, name in imports(ast.parse(path.read_bytes()), own, package):
             top = name.split(".")[0]
             if top == "gradtape":
@@ -153,12 +151,7 @@ def test_what_the_command_imports_is_a_dependency(pyproject):
     for path in (PACKAGE / "cli").glob("*.py"):
         for line, name in imports(ast.parse(path.read_bytes()), f"gradtape.cli.{path.stem}", PACKAGE):
             top = name.split(".")[0]
-            allowed = (
-                sys.stdlib_module_names
-                | names
-                | {"gradtape"}
-                | (optional if path.stem == "figures" else set())
-            )
+            allowed = sys.stdlib_module_names | names | {"gradtape"} | (optional if path.stem == "figures" else set())
             assert top in allowed, f"{path}:{line}"
 
 

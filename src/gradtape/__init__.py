@@ -13,6 +13,7 @@ from typing import Any
 from . import math
 from ._version import __version__
 from .array import (
+    bitcast,
     broadcast_dynamic_shape,
     broadcast_static_shape,
     broadcast_to,
@@ -29,6 +30,7 @@ from .array import (
     reshape,
     reverse,
     roll,
+    saturate_cast,
     shape,
     shape_n,
     size,
@@ -124,6 +126,7 @@ from .math import (
     negative,
     not_equal,
     pow,
+    realdiv,
     reduce_all,
     reduce_any,
     reduce_logsumexp,
@@ -144,14 +147,26 @@ from .math import (
     tan,
     tanh,
     truediv,
+    truncatediv,
+    truncatemod,
 )
 from .printing import print
 
 # imported when first used
-_NAMESPACES = ("autodiff", "bitwise", "config", "debugging", "dtypes", "errors", "linalg", "nest", "nn", "random", "version")
+_NAMESPACES = (
+    "autodiff",
+    "bitwise",
+    "config",
+    "debugging",
+    "dtypes",
+    "errors",
+    "linalg",
+    "nest",
+    "nn",
+    "random",
+    "version",
+)
 _LATE = {
-    "bitcast": "dtypes",
-    "saturate_cast": "dtypes",
     "norm": "linalg",
     "assert_equal": "debugging",
     "assert_greater": "debugging",
@@ -159,7 +174,14 @@ _LATE = {
     "assert_rank": "debugging",
     "Assert": "debugging",
 }
-_NOT_YET = {"keras": "Keras", "function": "tf.function", "Module": "tf.Module", "data": "tf.data", "image": "tf.image", "signal": "tf.signal"}
+_NOT_YET = {
+    "keras": "Keras",
+    "function": "tf.function",
+    "Module": "tf.Module",
+    "data": "tf.data",
+    "image": "tf.image",
+    "signal": "tf.signal",
+}
 
 
 def executing_eagerly() -> _builtins.bool:

@@ -28,7 +28,14 @@ __all__ = [
 ]  # fmt: skip
 
 
-def gather(params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0, name: str | None = None) -> Tensor:
+def gather(
+    params: Any,
+    indices: Any,
+    validate_indices: Any = None,
+    axis: Any = None,
+    batch_dims: int = 0,
+    name: str | None = None,
+) -> Tensor:
     """The slices of ``params`` along ``axis`` that ``indices`` names.
 
     Args:
@@ -64,7 +71,9 @@ def gather(params: Any, indices: Any, validate_indices: Any = None, axis: Any = 
     return ix.gather(x, i, axis=axis, batch_dims=batch_dims)
 
 
-def gather_nd(params: Any, indices: Any, batch_dims: int = 0, name: str | None = None, bad_indices_policy: str = "") -> Tensor:
+def gather_nd(
+    params: Any, indices: Any, batch_dims: int = 0, name: str | None = None, bad_indices_policy: str = ""
+) -> Tensor:
     """The elements or slices of ``params`` that index vectors name.
 
     Args:
@@ -95,7 +104,9 @@ def gather_nd(params: Any, indices: Any, batch_dims: int = 0, name: str | None =
 
 def _check_policy(policy: str) -> None:
     if policy not in ("", "ERROR", "DEFAULT"):
-        raise NotImplementedError(f"bad_indices_policy {policy!r} is not supported: indices out of range are always an error.")
+        raise NotImplementedError(
+            f"bad_indices_policy {policy!r} is not supported: indices out of range are always an error."
+        )
 
 
 def scatter_nd(indices: Any, updates: Any, shape: Any, bad_indices_policy: str = "", name: str | None = None) -> Tensor:
@@ -152,7 +163,9 @@ def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str 
     return _scatter_into(ix.tensor_scatter_update, tensor, indices, updates, "")
 
 
-def tensor_scatter_nd_add(tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None) -> Tensor:
+def tensor_scatter_nd_add(
+    tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None
+) -> Tensor:
     """``tensor`` with ``updates`` added where index vectors say, repeated places more than once; otherwise as ``tensor_scatter_nd_update``.
 
     >>> import gradtape as tf
@@ -162,7 +175,9 @@ def tensor_scatter_nd_add(tensor: Any, indices: Any, updates: Any, bad_indices_p
     return _scatter_into(ix.tensor_scatter_add, tensor, indices, updates, bad_indices_policy)
 
 
-def tensor_scatter_nd_sub(tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None) -> Tensor:
+def tensor_scatter_nd_sub(
+    tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None
+) -> Tensor:
     """``tensor`` with ``updates`` subtracted where index vectors say, repeated places more than once; otherwise as ``tensor_scatter_nd_update``.
 
     >>> import gradtape as tf
@@ -172,7 +187,9 @@ def tensor_scatter_nd_sub(tensor: Any, indices: Any, updates: Any, bad_indices_p
     return _scatter_into(ix.tensor_scatter_add, tensor, indices, updates, bad_indices_policy, negate=True)
 
 
-def tensor_scatter_nd_min(tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None) -> Tensor:
+def tensor_scatter_nd_min(
+    tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None
+) -> Tensor:
     """The smaller of ``tensor`` and ``updates`` where index vectors say; otherwise as ``tensor_scatter_nd_update``.
 
     >>> import gradtape as tf
@@ -182,7 +199,9 @@ def tensor_scatter_nd_min(tensor: Any, indices: Any, updates: Any, bad_indices_p
     return _scatter_into(ix.tensor_scatter_min, tensor, indices, updates, bad_indices_policy)
 
 
-def tensor_scatter_nd_max(tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None) -> Tensor:
+def tensor_scatter_nd_max(
+    tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None
+) -> Tensor:
     """The larger of ``tensor`` and ``updates`` where index vectors say; otherwise as ``tensor_scatter_nd_update``.
 
     >>> import gradtape as tf
@@ -237,12 +256,24 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     given, condition = condition, convert(condition)
     if condition._d is not bool_:
         if not isinstance(given, Tensor | Variable):
-            raise TypeError(f"Cannot convert {given!r} to a tensor of dtype bool: compare it with something, for instance x != 0.")
-        raise invalid(f"cannot compute SelectV2 as input #0(zero-based) was expected to be a bool tensor but is a {condition._d.name} tensor.")
+            raise TypeError(
+                f"Cannot convert {given!r} to a tensor of dtype bool: compare it with something, for instance x != 0."
+            )
+        raise invalid(
+            f"cannot compute SelectV2 as input #0(zero-based) was expected to be a bool tensor but is a {condition._d.name} tensor."
+        )
     return ew.select(condition, *_matching(x, y, ew.select, 2))
 
 
-def one_hot(indices: Any, depth: Any, on_value: Any = None, off_value: Any = None, axis: Any = None, dtype: Any = None, name: str | None = None) -> Tensor:
+def one_hot(
+    indices: Any,
+    depth: Any,
+    on_value: Any = None,
+    off_value: Any = None,
+    axis: Any = None,
+    dtype: Any = None,
+    name: str | None = None,
+) -> Tensor:
     """``on_value`` at the place that each index names along a new axis, ``off_value`` elsewhere.
 
     Args:
@@ -296,10 +327,14 @@ def _one_hot_values(on: Any, off: Any, d: Any) -> tuple[Tensor, Tensor]:
             if d is not None and t._d is not d:
                 raise TypeError(f"dtype {t._d} of {what} does not match dtype parameter {d}")
     if len(given) == 2 and given["on_value"]._d is not given["off_value"]._d:
-        raise TypeError(f"dtype {given['on_value']._d} of on_value does not match dtype {given['off_value']._d} of off_value")
+        raise TypeError(
+            f"dtype {given['on_value']._d} of on_value does not match dtype {given['off_value']._d} of off_value"
+        )
     if d is None:
         d = next((t._d for t in given.values()), float32)
-    return tuple([given[what] if what in given else convert(default, d) for what, default in (("on_value", 1), ("off_value", 0))])  # type: ignore[return-value]
+    return tuple(
+        [given[what] if what in given else convert(default, d) for what, default in (("on_value", 1), ("off_value", 0))]
+    )  # type: ignore[return-value]
 
 
 def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
@@ -364,7 +399,9 @@ def strided_slice(input_: Any, begin: Any, end: Any, strides: Any = None, begin_
     b, e = vector(begin, "begin"), vector(end, "end")
     s = (1,) * len(b) if strides is None else vector(strides, "strides")
     if not len(b) == len(e) == len(s):
-        raise invalid(f"Expected begin, end, and strides to be 1D equal size tensors, but got shapes [{len(b)}], [{len(e)}], and [{len(s)}] instead.")
+        raise invalid(
+            f"Expected begin, end, and strides to be 1D equal size tensors, but got shapes [{len(b)}], [{len(e)}], and [{len(s)}] instead."
+        )
     key: list = []
     for i in range(len(b)):
         bit = 1 << i
@@ -408,7 +445,9 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
         raise invalid(f"num_partitions must be at least 1, but is {num_partitions}.")
     rank = len(p._shape)
     if x._shape[:rank] != p._shape:
-        raise invalid(f"data.shape must start with partitions.shape, got data.shape = {dims_text(x._shape)}, partitions.shape = {dims_text(p._shape)}")
+        raise invalid(
+            f"data.shape must start with partitions.shape, got data.shape = {dims_text(x._shape)}, partitions.shape = {dims_text(p._shape)}"
+        )
     numbers = np.asarray(p._a)
     ix.row_numbers(numbers, (num_partitions,), what="partitions")  # all in range
     numbers = numbers.reshape(-1)
@@ -438,7 +477,9 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
     [10, 20, 30]
     """
     if len(indices) != len(data):
-        raise ValueError(f"List argument 'data' to 'dynamic_stitch' Op with length {len(data)} must match length {len(indices)} of argument 'indices'.")
+        raise ValueError(
+            f"List argument 'data' to 'dynamic_stitch' Op with length {len(data)} must match length {len(indices)} of argument 'indices'."
+        )
     if not len(indices):
         raise invalid("dynamic_stitch needs at least one tensor.")
     numbers = [convert(i, int32) if not isinstance(i, Tensor | Variable) else convert(i) for i in indices]
@@ -449,9 +490,13 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
     for m, (i, x) in enumerate(zip(numbers, xs, strict=True)):
         r = len(i._shape)
         if x._shape[:r] != i._shape:
-            raise invalid(f"data[{m}].shape = {dims_text(x._shape)} does not start with indices[{m}].shape = {dims_text(i._shape)}")
+            raise invalid(
+                f"data[{m}].shape = {dims_text(x._shape)} does not start with indices[{m}].shape = {dims_text(i._shape)}"
+            )
         if x._shape[r:] != tail:
-            raise invalid(f"Need data[0].shape[{len(numbers[0]._shape)}:] = data[{m}].shape[{r}:], got {dims_text(tail)} and {dims_text(x._shape[r:])}")
+            raise invalid(
+                f"Need data[0].shape[{len(numbers[0]._shape)}:] = data[{m}].shape[{r}:], got {dims_text(tail)} and {dims_text(x._shape[r:])}"
+            )
         rows.append(st.reshape(x, shape=(math.prod(i._shape), *tail)))
     where_to = np.concatenate([np.asarray(i._a).reshape(-1) for i in numbers])
     n = int(where_to.max(initial=-1)) + 1
@@ -497,7 +542,9 @@ def embedding_lookup(params: Any, ids: Any, max_norm: float | None = None, name:
 
 def _tables(params: Any) -> list[Tensor]:
     """The tables in ``params``: a list is one of tables if it holds tensors or matrices, and otherwise a table itself."""
-    if isinstance(params, list | tuple) and not (len(params) and np.ndim(params[0]) < 2 and not isinstance(params[0], Tensor | Variable)):
+    if isinstance(params, list | tuple) and not (
+        len(params) and np.ndim(params[0]) < 2 and not isinstance(params[0], Tensor | Variable)
+    ):
         return [convert(p) for p in params]
     return [convert(params)]
 

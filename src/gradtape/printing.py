@@ -41,11 +41,15 @@ def print(*inputs: Any, **kwargs: Any) -> None:
     kwargs.pop("name", None)
     summarize, sep, end = kwargs.pop("summarize", 3), kwargs.pop("sep", " "), kwargs.pop("end", "\n")
     if kwargs:
-        raise ValueError(f"Unrecognized keyword arguments for tf.print: {', '.join(kwargs)}. It takes output_stream, summarize, sep, end and name.")
+        raise ValueError(
+            f"Unrecognized keyword arguments for tf.print: {', '.join(kwargs)}. It takes output_stream, summarize, sep, end and name."
+        )
     if state.trace is not None:
         leaves = [convert(x) for x in nest.flatten(inputs) if _is_tensor(x)]
         form = nest.map_structure(lambda x: _HERE if _is_tensor(x) else x, inputs)
-        state.trace.emit(print_row, tuple(leaves), {"form": form, "stream": stream, "sep": sep, "summarize": summarize, "end": end})
+        state.trace.emit(
+            print_row, tuple(leaves), {"form": form, "stream": stream, "sep": sep, "summarize": summarize, "end": end}
+        )
         return
     _write(inputs, stream, sep, summarize, end)
 
@@ -63,7 +67,16 @@ def _print_kernel(*xs: Any, form: Any, stream: Any, sep: str, summarize: int, en
     return ()
 
 
-print_row = Primitive("print", "*xs", _print_kernel, shape=lambda *xs, **attrs: [], multi=True, effect=True, cases=lambda rng: [], doc="Prints its inputs.")
+print_row = Primitive(
+    "print",
+    "*xs",
+    _print_kernel,
+    shape=lambda *xs, **attrs: [],
+    multi=True,
+    effect=True,
+    cases=lambda rng: [],
+    doc="Prints its inputs.",
+)
 
 
 def _write(inputs: Any, stream: Any, sep: str, summarize: int, end: str) -> None:
@@ -73,7 +86,9 @@ def _write(inputs: Any, stream: Any, sep: str, summarize: int, end: str) -> None
     stream = sys.stderr if stream is None else stream
     if isinstance(stream, str):
         if not stream.startswith("file://"):
-            raise ValueError(f'Unknown output stream {stream!r}: give sys.stdout, sys.stderr, an open file, a logging function or "file://PATH".')
+            raise ValueError(
+                f'Unknown output stream {stream!r}: give sys.stdout, sys.stderr, an open file, a logging function or "file://PATH".'
+            )
         with open(stream[len("file://") :], "a") as f:
             f.write(text)
     elif hasattr(stream, "write"):
@@ -83,4 +98,6 @@ def _write(inputs: Any, stream: Any, sep: str, summarize: int, end: str) -> None
     elif callable(stream):
         stream(text.rstrip("\n"))
     else:
-        raise ValueError(f"Unknown output stream {stream!r}: give sys.stdout, sys.stderr, an open file, a logging function or 'file://PATH'.")
+        raise ValueError(
+            f"Unknown output stream {stream!r}: give sys.stdout, sys.stderr, an open file, a logging function or 'file://PATH'."
+        )

@@ -79,15 +79,11 @@ def write_notebook(home):
 
     def write(*cells, name="book.ipynb", **top):
         cells = [
-            cell
-            if isinstance(cell, dict)
-            else {"cell_type": "code", "source": cell, "metadata": {}, "outputs": []}
+            cell if isinstance(cell, dict) else {"cell_type": "code", "source": cell, "metadata": {}, "outputs": []}
             for cell in cells
         ]
         path = home / name
-        path.write_text(
-            json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells} | top)
-        )
+        path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": cells} | top))
         return path
 
     return write

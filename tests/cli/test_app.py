@@ -25,9 +25,7 @@ def test_version(invoke):
 @pytest.mark.parametrize("command", [(), ("run",), ("demo",), ("info",)])
 def test_help_says_what_each_command_does(invoke, command):
     result = invoke(*command, "--help")
-    assert result.exit_code == 0 and result.output.startswith(
-        f"Usage: {' '.join(['gradtape', *command])} [OPTIONS]"
-    )
+    assert result.exit_code == 0 and result.output.startswith(f"Usage: {' '.join(['gradtape', *command])} [OPTIONS]")
     if not command:
         assert all(f"\n  {name} " in result.output for name in ("run", "demo", "info"))
     assert invoke(*command, "-h").output == result.output
@@ -59,9 +57,7 @@ def test_info(invoke):
     assert int(lines["primitives"]) == len(TABLE) > 0
     assert lines["numpy"] == np.__version__
     assert lines["Python"].startswith(".".join(map(str, sys.version_info[:3])))
-    assert (
-        "BLAS of numpy" in lines and "vector instructions that numpy uses" in lines and "matplotlib" in lines
-    )
+    assert "BLAS of numpy" in lines and "vector instructions that numpy uses" in lines and "matplotlib" in lines
 
 
 def test_info_says_what_is_not_installed(invoke, monkeypatch):
@@ -138,9 +134,7 @@ def test_the_installed_command_is_this_one():
 
 def test_module_and_bare_command_show_help(gradtape_command):
     process = gradtape_command()
-    assert process.returncode == 2 and process.stderr.startswith(
-        "Usage: python -m gradtape [OPTIONS] COMMAND"
-    )
+    assert process.returncode == 2 and process.stderr.startswith("Usage: python -m gradtape [OPTIONS] COMMAND")
     assert gradtape_command("--version").stdout == f"gradtape {__version__}\n"
 
 

@@ -15,9 +15,7 @@ class Cells:
     """A kernel that is fed cell by cell."""
 
     def __init__(self):
-        self.kernel = Kernel(
-            "book", types.ModuleType("__main__"), module="gradtape", record=True, full_traceback=False
-        )
+        self.kernel = Kernel("book", types.ModuleType("__main__"), module="gradtape", record=True, full_traceback=False)
         self.number = 0
 
     def __call__(self, source):
@@ -86,10 +84,7 @@ def test_magics_become_python_line_for_line(source, python):
 
 
 def test_set_up_is_silent_and_the_rest_is_said(cells, capsys):
-    assert (
-        cells.text("%matplotlib inline\n%load_ext autoreload\n%autoreload 2\n%tensorflow_version 2.x\n1")
-        == "1\n"
-    )
+    assert cells.text("%matplotlib inline\n%load_ext autoreload\n%autoreload 2\n%tensorflow_version 2.x\n1") == "1\n"
     said = cells.text("import sys\nif 'x' not in globals():\n    !pip install x\n%pip install y\n'on'")
     assert said == (
         "gradtape run: not carried out: !pip install x\ngradtape run: not carried out: %pip install y\n'on'\n"
@@ -100,9 +95,7 @@ def test_set_up_is_silent_and_the_rest_is_said(cells, capsys):
     assert cells.text("get_ipython().run_line_magic('matplotlib', 'inline')") == ""
 
 
-@pytest.mark.parametrize(
-    "source", ["%run other.py", "%cd ..", "%%writefile x.py\nx = 1", "files = !ls", "x = %pwd"]
-)
+@pytest.mark.parametrize("source", ["%run other.py", "%cd ..", "%%writefile x.py\nx = 1", "files = !ls", "x = %pwd"])
 def test_magics_that_matter_to_what_follows_are_errors(cells, source):
     error, outputs = cells("y = 1\n" + source if not source.startswith("%%") else source)
     assert type(error).__name__ == "UsageError"

@@ -85,18 +85,12 @@ def test_saved_notebook(run, write_notebook, home):
     again = run("out.ipynb", "--save", "out.ipynb")
     assert again.stdout == process.stdout
     assert outputs_of(home / "out.ipynb") == [first, empty, rich, shown, progress]
-    assert [cell["id"] for cell in json.loads((home / "out.ipynb").read_text())["cells"]] == [
-        c["id"] for c in cells
-    ]
+    assert [cell["id"] for cell in json.loads((home / "out.ipynb").read_text())["cells"]] == [c["id"] for c in cells]
 
 
 def test_output_appears_while_the_cell_runs(library, home, write_notebook):
-    path = write_notebook(
-        "print('now')\nimport pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(.01)"
-    )
-    env = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(pathlib.Path(gradtape.__file__).parents[1]), str(library)])
-    }
+    path = write_notebook("print('now')\nimport pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(.01)")
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(pathlib.Path(gradtape.__file__).parents[1]), str(library)])}
     process = subprocess.Popen(
         [sys.executable, "-m", "gradtape", "run", "--as", "standin", path],
         cwd=home,
@@ -170,9 +164,7 @@ def test_a_cell_can_end_the_run(run, write_notebook, home, end, status, stderr):
 
 
 def test_an_interrupt_saves_what_there_is(run, write_notebook, home):
-    process = run(
-        write_notebook("print('kept')", "raise KeyboardInterrupt"), "--keep-going", "--save", "out.ipynb"
-    )
+    process = run(write_notebook("print('kept')", "raise KeyboardInterrupt"), "--keep-going", "--save", "out.ipynb")
     assert process.returncode == 130
     assert outputs_of(home / "out.ipynb")[1][0]["ename"] == "KeyboardInterrupt"
 
@@ -285,9 +277,7 @@ def test_refusals_come_before_anything_is_run(run, write_notebook, home):
     assert not (home / "ran").exists()
 
 
-@pytest.mark.skipif(
-    not os.path.isdir("/proc/self"), reason="needs a folder that nobody can write to, root included"
-)
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that nobody can write to, root included")
 def test_a_folder_that_cannot_be_written_to_is_refused():
     with pytest.raises(Refusal, match=r"cannot write /proc/out\.ipynb: "):
         check_writable("/proc/out.ipynb")

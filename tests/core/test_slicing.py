@@ -80,7 +80,9 @@ def test_assignment_to_a_part_is_numpys(case, data):
     part = a[key].shape
     keep = data.draw(hs.lists(hs.booleans(), min_size=len(part), max_size=len(part)))
     drop = data.draw(hs.integers(0, len(part)))
-    value = rng.uniform(-1, 1, tuple(d if k else 1 for d, k in zip(part, keep, strict=True))[drop:])  # any shape that broadcasts
+    value = rng.uniform(
+        -1, 1, tuple(d if k else 1 for d, k in zip(part, keep, strict=True))[drop:]
+    )  # any shape that broadcasts
     for method, operation in (("assign", None), ("assign_add", np.add), ("assign_sub", np.subtract)):
         want = a.copy()
         want[key] = value if operation is None else operation(want[key], value)
@@ -110,7 +112,20 @@ def test_gradient_by_differences():
 # -- what else indexes ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("one", [constant(1), constant(1, "int64"), constant(1, "int16"), Variable(1), np.int64(1), np.int8(1), np.uint8(1), np.array(1)], ids=repr)
+@pytest.mark.parametrize(
+    "one",
+    [
+        constant(1),
+        constant(1, "int64"),
+        constant(1, "int16"),
+        Variable(1),
+        np.int64(1),
+        np.int8(1),
+        np.uint8(1),
+        np.array(1),
+    ],
+    ids=repr,
+)
 def test_scalars_that_are_integers(one):
     np.testing.assert_array_equal(T[one].numpy(), A[1])
     np.testing.assert_array_equal(T[:, one:].numpy(), A[:, 1:])
@@ -127,7 +142,9 @@ def test_a_bool_beside_others_is_an_int():
     assert T[0, True, False].numpy() == A[0, 1, 0]
 
 
-@pytest.mark.parametrize("mask", [[[True, False, True], [False, False, True]], [False, True], (A > 7).tolist(), (A > 99).tolist()])
+@pytest.mark.parametrize(
+    "mask", [[[True, False, True], [False, False, True]], [False, True], (A > 7).tolist(), (A > 99).tolist()]
+)
 def test_masks(mask):
     want = A[np.array(mask)]
     for m in (np.array(mask), constant(mask)):
@@ -213,7 +230,10 @@ def test_invalid_argument(x, key, text):
     ids=repr,
 )  # fmt: skip
 def test_type_error_that_says_what_to_do(key, cure):
-    with pytest.raises(TypeError, match=r"Only integers, slices \(`:`\), ellipsis \(`...`\), tf.newaxis \(`None`\) and scalar .*got .*" + cure):
+    with pytest.raises(
+        TypeError,
+        match=r"Only integers, slices \(`:`\), ellipsis \(`...`\), tf.newaxis \(`None`\) and scalar .*got .*" + cure,
+    ):
         T[key]
 
 
@@ -305,8 +325,18 @@ def test_only_parts_of_variables_are_assigned_to():
 @pytest.mark.parametrize(
     ("key", "value", "error", "text"),
     [
-        (slice(1, 3), np.zeros((2, 3), np.float32), InvalidArgumentError, r"Cannot broadcast input shape \[2,3\] into final shape \[2,4\]"),
-        (0, np.zeros((2, 4), np.float32), InvalidArgumentError, r"Cannot broadcast input shape \[2,4\] into final shape \[4\]"),
+        (
+            slice(1, 3),
+            np.zeros((2, 3), np.float32),
+            InvalidArgumentError,
+            r"Cannot broadcast input shape \[2,3\] into final shape \[2,4\]",
+        ),
+        (
+            0,
+            np.zeros((2, 4), np.float32),
+            InvalidArgumentError,
+            r"Cannot broadcast input shape \[2,4\] into final shape \[4\]",
+        ),
         (0, constant([1, 2, 3, 4]), ValueError, "int32"),
         (0, constant([1.0, 2, 3, 4], "float64"), ValueError, "float64"),
         (0, None, ValueError, "None"),

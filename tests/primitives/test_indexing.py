@@ -38,7 +38,9 @@ def gathers(draw):
     rest = tuple(draw(hs.lists(hs.integers(0, 3), max_size=2)))
     seed = draw(hs.integers(0, 1000))
     rng = np.random.default_rng(seed)
-    i = rng.integers(0, shape[axis], shape[:batch_dims] + rest).astype(draw(hs.sampled_from([np.int16, np.int32, np.int64, np.uint8, np.uint64])))
+    i = rng.integers(0, shape[axis], shape[:batch_dims] + rest).astype(
+        draw(hs.sampled_from([np.int16, np.int32, np.int64, np.uint8, np.uint64]))
+    )
     return rng.uniform(-3, 3, shape), i, axis, batch_dims
 
 
@@ -68,7 +70,11 @@ def vectors(draw):
     rest = tuple(draw(hs.lists(hs.integers(0, 3), max_size=2)))
     rng = np.random.default_rng(draw(hs.integers(0, 1000)))
     lead = shape[:batch_dims] + rest
-    i = np.stack([rng.integers(0, d, lead) for d in shape[batch_dims : batch_dims + k]], -1) if k else np.zeros((*lead, 0), np.int32)
+    i = (
+        np.stack([rng.integers(0, d, lead) for d in shape[batch_dims : batch_dims + k]], -1)
+        if k
+        else np.zeros((*lead, 0), np.int32)
+    )
     return rng.uniform(-3, 3, shape), i.astype(draw(hs.sampled_from([np.int16, np.int32, np.int64]))), batch_dims
 
 
@@ -98,7 +104,12 @@ def test_scatters_are_their_definitions(case):
         want["update"][to] = u[at]
         want["min"][to] = np.minimum(want["min"][to], u[at])
         want["max"][to] = np.maximum(want["max"][to], u[at])
-    rows = {"add": ix.tensor_scatter_add, "update": ix.tensor_scatter_update, "min": ix.tensor_scatter_min, "max": ix.tensor_scatter_max}
+    rows = {
+        "add": ix.tensor_scatter_add,
+        "update": ix.tensor_scatter_update,
+        "min": ix.tensor_scatter_min,
+        "max": ix.tensor_scatter_max,
+    }
     for name, p in rows.items():
         got = p(constant(x), constant(i), constant(u), batch_dims=batch_dims).numpy()
         np.testing.assert_allclose(got, want[name], rtol=1e-13, atol=1e-13, err_msg=name)
@@ -108,7 +119,16 @@ def test_scatters_are_their_definitions(case):
 
 # -- sums of rows: the method changes with size and dtype -------------------------------------------------------------------------
 
-SIZES = [(5, 3, 1), (5, 30, 4), (700, 40, 1), (700, 9000, 1), (9000, 900, 3), (700, 900, 16), (50, 3000, 32), (9000, 3000, 32)]
+SIZES = [
+    (5, 3, 1),
+    (5, 30, 4),
+    (700, 40, 1),
+    (700, 9000, 1),
+    (9000, 900, 3),
+    (700, 900, 16),
+    (50, 3000, 32),
+    (9000, 3000, 32),
+]
 
 
 @pytest.mark.parametrize("d", [d for d in dt.ALL if d.is_numeric], ids=lambda d: d.name)
@@ -137,7 +157,9 @@ def test_sums_of_half_precision_are_rounded_once():
         u = np.ones(3000, t)
         got = ix.scatter_nd(constant(np.zeros((3000, 1), np.int32)), constant(u), shape=(2,), batch_dims=0)
         assert got.numpy()[0] == t(3000)
-        assert ix.tensor_scatter_add(constant(np.ones(2, t)), constant(np.zeros((3000, 1), np.int32)), constant(u), batch_dims=0).numpy()[0] == t(3001)
+        assert ix.tensor_scatter_add(
+            constant(np.ones(2, t)), constant(np.zeros((3000, 1), np.int32)), constant(u), batch_dims=0
+        ).numpy()[0] == t(3001)
 
 
 def test_rows_that_are_not_contiguous():
@@ -146,7 +168,9 @@ def test_rows_that_are_not_contiguous():
         t = constant(1.0)
         t._a, t._d = a, dt.float64  # a view, as slices and transposes leave behind
         for axis in (0, 1):
-            np.testing.assert_array_equal(ix.gather(t, constant([1, 0]), axis=axis, batch_dims=0).numpy(), np.take(a, [1, 0], axis))
+            np.testing.assert_array_equal(
+                ix.gather(t, constant([1, 0]), axis=axis, batch_dims=0).numpy(), np.take(a, [1, 0], axis)
+            )
         u = constant(np.full((1, a.shape[1]), 7.0))
         got = ix.tensor_scatter_update(t, constant([[1]]), u, batch_dims=0).numpy()
         np.testing.assert_array_equal(got[1], 7.0)
@@ -174,7 +198,14 @@ def test_gather_names_the_index_its_place_and_the_range(indices, attrs, text):
         ix.gather(x, constant(indices), **{"batch_dims": 0, **attrs})
 
 
-@pytest.mark.parametrize(("indices", "text"), [([[0, 1], [2, 9]], r"indices\[1\] = \[2, 9\]"), ([[0, 1], [-1, 0]], r"indices\[1\] = \[-1, 0\]"), ([3, 0], r"indices = \[3, 0\]")])
+@pytest.mark.parametrize(
+    ("indices", "text"),
+    [
+        ([[0, 1], [2, 9]], r"indices\[1\] = \[2, 9\]"),
+        ([[0, 1], [-1, 0]], r"indices\[1\] = \[-1, 0\]"),
+        ([3, 0], r"indices = \[3, 0\]"),
+    ],
+)
 def test_vectors_out_of_range(indices, text):
     x, i = constant(np.zeros((3, 4), np.float32)), constant(indices)
     u = constant(np.zeros(np.shape(indices)[:-1], np.float32))
@@ -203,7 +234,12 @@ def slices(values, indices, shape=None):
 
 def test_indexed_slices_say_what_they_are():
     s = slices([[1.0, 2.0], [3.0, 4.0]], [1, 1], constant([3, 2]))
-    assert s.shape == (3, 2) and s.dtype is dt.float32 and s.dense_shape.numpy().tolist() == [3, 2] and s.dense_shape.dtype is dt.int32
+    assert (
+        s.shape == (3, 2)
+        and s.dtype is dt.float32
+        and s.dense_shape.numpy().tolist() == [3, 2]
+        and s.dense_shape.dtype is dt.int32
+    )
     assert s.device == s.values.device
     text = "IndexedSlices(indices=tf.Tensor([1], shape=(1,), dtype=int32), values=tf.Tensor([[1. 2.]], shape=(1, 2), dtype=float32)"
     assert str(slices([[1.0, 2.0]], [1])) == text + ")"
@@ -240,7 +276,9 @@ def test_cotangents_of_several_gathers_stay_sparse():
     x = constant(np.arange(6.0).reshape(3, 2))
     with GradientTape() as tape:
         tape.watch(x)
-        y = ix.gather(x, constant([0, 2]), axis=0, batch_dims=0) * ix.gather(x, constant(np.array([2, 2])), axis=0, batch_dims=0)
+        y = ix.gather(x, constant([0, 2]), axis=0, batch_dims=0) * ix.gather(
+            x, constant(np.array([2, 2])), axis=0, batch_dims=0
+        )
     g = tape.gradient(y, x)
     assert type(g) is IndexedSlices and g.dtype is dt.float64 and g.indices.dtype is dt.int64
     assert g.indices.numpy().tolist() == [0, 2, 2, 2]

@@ -37,9 +37,7 @@ class RunCommand(click.Command):
         values, _, _ = self.make_parser(ctx).parse_args(list(args))
         file = values.get("file")
         if isinstance(file, str):
-            if file.startswith(
-                "-"
-            ):  # options that are not ours go to the script, but only from behind its name
+            if file.startswith("-"):  # options that are not ours go to the script, but only from behind its name
                 raise click.NoSuchOption(file, ctx=ctx)
             ctx.allow_interspersed_args = is_notebook(file)
         return super().parse_args(ctx, args)
@@ -57,9 +55,7 @@ def is_notebook(file: str) -> bool:
 )
 @click.argument("file")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
-@click.option(
-    "--save", metavar="OUT.ipynb", help="Write the executed notebook, with its outputs, to this file."
-)
+@click.option("--save", metavar="OUT.ipynb", help="Write the executed notebook, with its outputs, to this file.")
 @click.option("--keep-going", is_flag=True, help="After an error in a cell, run the cells that follow it.")
 @click.option("--full-traceback", is_flag=True, help="Show gradtape's own lines in tracebacks, too.")
 @click.option(
@@ -93,9 +89,7 @@ def run(
                 file, args, save=save, keep_going=keep_going, module=module, full_traceback=full_traceback
             )
         elif save or keep_going:
-            raise Refusal(
-                f"{'--save' if save else '--keep-going'} is for notebooks, and {file} is not one (.ipynb)"
-            )
+            raise Refusal(f"{'--save' if save else '--keep-going'} is for notebooks, and {file} is not one (.ipynb)")
         else:
             from .script import run_script
 
@@ -108,9 +102,7 @@ def run(
 @app.command(short_help="Train a small network on California housing.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training data.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Rows in a mini-batch.")
-@click.option(
-    "--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Step size of the descent."
-)
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Step size of the descent.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for the curves and the weights.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything that is random.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no line for each epoch.")

@@ -68,9 +68,7 @@ def run_notebook(
     take_over(os.path.abspath(path), args, module, main)
     os.environ["MPLBACKEND"] = "module://gradtape.cli.figures"
     os.chdir(os.path.dirname(os.path.realpath(path)))
-    kernel = Kernel(
-        os.path.basename(path), main, module=module, record=bool(save), full_traceback=full_traceback
-    )
+    kernel = Kernel(os.path.basename(path), main, module=module, record=bool(save), full_traceback=full_traceback)
     cells = code_cells(notebook)
     executed: dict[int, Executed] = {}
     status = 0
@@ -110,9 +108,7 @@ running: Kernel | None = None  # whose cells get the figures that are shown
 class Kernel:
     """The state of a running notebook: its names, and the outputs of the cell that is running."""
 
-    def __init__(
-        self, name: str, main: ModuleType, *, module: str, record: bool, full_traceback: bool
-    ) -> None:
+    def __init__(self, name: str, main: ModuleType, *, module: str, record: bool, full_traceback: bool) -> None:
         self.name = name
         self.module = module
         self.record = record
@@ -188,15 +184,11 @@ class Kernel:
     def display(self, *values: Any) -> None:
         """``display(...)``, which a notebook has without an import."""
         for value in values:
-            if "matplotlib.figure" in sys.modules and isinstance(
-                value, sys.modules["matplotlib.figure"].Figure
-            ):
+            if "matplotlib.figure" in sys.modules and isinstance(value, sys.modules["matplotlib.figure"].Figure):
                 self.show_figure(value)
                 continue
             text = repr(value)
-            self._out(
-                text + "\n", {"output_type": "display_data", "data": self._forms(value, text), "metadata": {}}
-            )
+            self._out(text + "\n", {"output_type": "display_data", "data": self._forms(value, text), "metadata": {}})
 
     def _result(self, number: int, value: Any) -> None:
         if value is None:

@@ -70,9 +70,7 @@ def _problem(notebook: Any) -> str | None:
         if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
             return f"cells[{i}] is not a code, markdown or raw cell"
         source = cell.get("source")
-        if not isinstance(source, str) and not (
-            isinstance(source, list) and all(isinstance(s, str) for s in source)
-        ):
+        if not isinstance(source, str) and not (isinstance(source, list) and all(isinstance(s, str) for s in source)):
             return f"cells[{i}] has no source text"
         if not isinstance(cell.get("metadata", {}), dict):
             return f"the metadata of cells[{i}] is not an object"
@@ -129,9 +127,7 @@ def check_writable(path: str) -> str:
         raise Refusal(f"cannot write {path}: {reason(error)}") from None
     else:
         if not stat.S_ISREG(mode):
-            raise Refusal(
-                f"cannot write {path}: it is {'a directory' if stat.S_ISDIR(mode) else 'not a regular file'}"
-            )
+            raise Refusal(f"cannot write {path}: it is {'a directory' if stat.S_ISDIR(mode) else 'not a regular file'}")
     try:  # a file that is there must itself allow writing, though it is the folder that is written to
         with contextlib.suppress(FileNotFoundError):
             os.close(os.open(target, os.O_WRONLY))

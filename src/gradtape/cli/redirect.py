@@ -57,9 +57,7 @@ def _redirected(alias: ast.alias, module: str) -> list[ast.alias]:
 @functools.cache
 def _library_folders() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    folders = {
-        os.path.realpath(paths[key]) + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")
-    }
+    folders = {os.path.realpath(paths[key]) + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")}
     return (*folders, os.path.realpath(PACKAGE) + os.sep)
 
 

@@ -15,9 +15,7 @@ from .redirect import parse, take_over
 from .tracebacks import formatted
 
 
-def run_script(
-    path: str, args: Sequence[str] = (), *, module: str = "gradtape", full_traceback: bool = False
-) -> int:
+def run_script(path: str, args: Sequence[str] = (), *, module: str = "gradtape", full_traceback: bool = False) -> int:
     """Run the script at ``path`` in this process, which becomes the script's, and return its exit status.
 
     ``SystemExit`` passes through, as does nothing else: an error is printed with its traceback and gives 1.

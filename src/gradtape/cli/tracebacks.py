@@ -44,10 +44,6 @@ def _shorten(summary: traceback.TracebackException) -> None:
             each.stack[:] = kept
         else:  # no "Traceback" heading without frames: Python prints none above a syntax error either
             each.stack = None  # type: ignore[assignment]
-        if (
-            each.__context__ is not None
-            and each.__cause__ is None
-            and not _users(each.__context__.stack or ())
-        ):
+        if each.__context__ is not None and each.__cause__ is None and not _users(each.__context__.stack or ()):
             each.__context__ = None  # an error that gradtape caught inside itself and raised in better words
         todo += [e for e in (each.__cause__, each.__context__, *(each.exceptions or ())) if e is not None]

@@ -60,7 +60,7 @@ def _trim() -> None:
 def run_ufunc(p: Any, arrays: tuple) -> Any:
     """The row's ufunc on arrays of one dtype, into a reused buffer where the result has the inputs' dtype."""
     first = arrays[0]
-    if p.out is not None or len(arrays) > 1 and first.dtype != arrays[1].dtype:
+    if p.out is not None or (len(arrays) > 1 and first.dtype != arrays[1].dtype):
         return p.kernel(*arrays)
     if len(arrays) == 1 or first.shape == arrays[1].shape:
         shape = first.shape

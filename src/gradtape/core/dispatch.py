@@ -26,6 +26,7 @@ from .tensor import Tensor, convert
 _new = Tensor.__new__
 _ndarray = np.ndarray
 
+
 # NumPy warns of overflow, x/0 and NaN, TensorFlow does not. np.errstate costs more than a scalar operation, so the warnings
 # are filtered where they arise; where a filter turns them into errors, `_recover` runs the kernel again in silence. Filters come and go
 # (an import inside catch_warnings, a test runner), so tapes call `quiet` again when they start to record.
@@ -56,7 +57,11 @@ def bind2(p: Primitive, slow: Callable, attrs: dict[str, Any] | None = None) -> 
         a = x._a
         b = y._a
         try:
-            if (type(a) is _ndarray or type(b) is _ndarray) and ufunc is not None and (a.nbytes >= BIG or b.nbytes >= BIG):
+            if (
+                (type(a) is _ndarray or type(b) is _ndarray)
+                and ufunc is not None
+                and (a.nbytes >= BIG or b.nbytes >= BIG)
+            ):
                 a = run_ufunc(p, (a, b))
             else:
                 a = kernel(a, b)

@@ -76,7 +76,13 @@ def unary(p: Primitive) -> Callable:
         return f(x._read()) if type(x) is Variable and x._trace is None else p(convert(x))
 
     f = bind1(p, slow)
-    return _named(f, p, "x: a Tensor, or anything that converts to one.", "of the shape of ``x``", "InvalidArgumentError: a dtype that it does not take.")
+    return _named(
+        f,
+        p,
+        "x: a Tensor, or anything that converts to one.",
+        "of the shape of ``x``",
+        "InvalidArgumentError: a dtype that it does not take.",
+    )
 
 
 def _named(f: Callable, p: Primitive, args: str, shape: str, raises: str) -> Callable:
@@ -121,10 +127,25 @@ def truediv(x: Any, y: Any, name: str | None = None) -> Any:
 add, subtract, multiply, pow = binary(ew.add), binary(ew.sub), binary(ew.mul), binary(ew.pow)
 floordiv, floormod = binary(ew.floordiv), binary(ew.floormod)
 negative, abs = unary(ew.neg), unary(ew.abs)
-less, less_equal, greater, greater_equal = binary(ew.less), binary(ew.less_equal), binary(ew.greater), binary(ew.greater_equal)
+less, less_equal, greater, greater_equal = (
+    binary(ew.less),
+    binary(ew.less_equal),
+    binary(ew.greater),
+    binary(ew.greater_equal),
+)
 equal, not_equal = binary(ew.equal), binary(ew.not_equal)
-logical_and, logical_or, logical_xor, logical_not = binary(ew.logical_and), binary(ew.logical_or), binary(ew.logical_xor), unary(ew.logical_not)
-bitwise_and, bitwise_or, bitwise_xor, invert = binary(ew.bitwise_and), binary(ew.bitwise_or), binary(ew.bitwise_xor), unary(ew.invert)
+logical_and, logical_or, logical_xor, logical_not = (
+    binary(ew.logical_and),
+    binary(ew.logical_or),
+    binary(ew.logical_xor),
+    unary(ew.logical_not),
+)
+bitwise_and, bitwise_or, bitwise_xor, invert = (
+    binary(ew.bitwise_and),
+    binary(ew.bitwise_or),
+    binary(ew.bitwise_xor),
+    unary(ew.invert),
+)
 
 
 def _method(p: Primitive, f: Callable) -> Callable:
@@ -193,7 +214,9 @@ def _compare_any(f: Callable, x: Any, y: Any, otherwise: bool) -> Any:
             np.broadcast_shapes(*shapes)
         except ValueError:
             return Tensor(np.bool_(otherwise), bool_)
-        if not isinstance(y, Tensor | Variable | np.ndarray | np.generic | int | float | complex | str | bytes | list | tuple):
+        if not isinstance(
+            y, Tensor | Variable | np.ndarray | np.generic | int | float | complex | str | bytes | list | tuple
+        ):
             return otherwise
         raise
 
@@ -201,7 +224,9 @@ def _compare_any(f: Callable, x: Any, y: Any, otherwise: bool) -> Any:
 def _compare_dtypes(f: Callable) -> Callable:
     def method(self: Any, other: Any) -> Any:
         if type(other) is float and not self.dtype.is_floating:
-            raise TypeError(f"Cannot convert {other!r} to a tensor of dtype {self.dtype.name}: compare with an int, or tf.cast the tensor first.")
+            raise TypeError(
+                f"Cannot convert {other!r} to a tensor of dtype {self.dtype.name}: compare with an int, or tf.cast the tensor first."
+            )
         return f(self, other)
 
     return method

@@ -19,7 +19,6 @@ from .operators import _defers, install, pair
 from .tensor import Tensor, convert
 from .variable import Variable
 
-
 # -- matrices ----------------------------------------------------------------------------------------------------------
 
 

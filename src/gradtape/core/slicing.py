@@ -33,7 +33,13 @@ _ALL = slice(None)
 
 def _refused(i: Any) -> TypeError:
     cure = ""
-    rank = np.ndim(i) if isinstance(i, _ndarray | np.generic | list | tuple) else len(i._shape) if isinstance(i, Tensor | Variable) else 0
+    rank = (
+        np.ndim(i)
+        if isinstance(i, _ndarray | np.generic | list | tuple)
+        else len(i._shape)
+        if isinstance(i, Tensor | Variable)
+        else 0
+    )
     if rank:
         cure = ". For many places at once use tf.gather(x, indices) or tf.gather_nd(x, indices), for a mask tf.boolean_mask(x, mask)"
     elif getattr(getattr(i, "dtype", None), "name", type(i).__name__).startswith(("float", "bfloat")):
@@ -66,13 +72,19 @@ def _bound(i: Any) -> Any:
         raise invalid(f"A slice's start, stop and step must be integers, but one is {i}.")
     i = _integer(i)
     if type(i) is not int:
-        raise TypeError(f"A slice's start, stop and step must have known values, got {i!r}. Use tf.gather with the indices wanted.")
+        raise TypeError(
+            f"A slice's start, stop and step must have known values, got {i!r}. Use tf.gather with the indices wanted."
+        )
     return i
 
 
 def _slice(s: slice) -> slice:
     start, stop, step = s.start, s.stop, s.step
-    if (start is None or type(start) is int) and (stop is None or type(stop) is int) and (step is None or type(step) is int):
+    if (
+        (start is None or type(start) is int)
+        and (stop is None or type(stop) is int)
+        and (step is None or type(step) is int)
+    ):
         return s
     return slice(_bound(start), _bound(stop), _bound(step))
 
@@ -118,7 +130,11 @@ def _is_mask(key: Any) -> bool:
     t = type(key)
     if t is int or t is slice or t is tuple:
         return False
-    return t is bool or (isinstance(key, Tensor) and key._d.kind == BOOL) or (isinstance(key, _ndarray) and key.dtype == bool)
+    return (
+        t is bool
+        or (isinstance(key, Tensor) and key._d.kind == BOOL)
+        or (isinstance(key, _ndarray) and key.dtype == bool)
+    )
 
 
 def getitem(x: Tensor, key: Any) -> Tensor:
@@ -275,13 +291,29 @@ def _part_method(name: str, what: str, f: Callable) -> property:
     def method(self: Tensor) -> Callable:
         origin = _origins.get(id(self))
         if origin is None or origin() is not self:
-            raise AttributeError(f"'Tensor' object has no attribute {name!r}: a tensor never changes. Only v[...] read directly from a Variable v has it.", name=name, obj=self)
+            raise AttributeError(
+                f"'Tensor' object has no attribute {name!r}: a tensor never changes. Only v[...] read directly from a Variable v has it.",
+                name=name,
+                obj=self,
+            )
         return partial(_write_part, origin.variable, origin.key, what, f)
 
-    return property(method, doc=f"For a part ``v[...]`` of a variable only: the method that will {what} a value, broadcast to the part's shape, there.")
+    return property(
+        method,
+        doc=f"For a part ``v[...]`` of a variable only: the method that will {what} a value, broadcast to the part's shape, there.",
+    )
 
 
-def _write_part(v: Variable, key: Any, what: str, f: Callable, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Variable:
+def _write_part(
+    v: Variable,
+    key: Any,
+    what: str,
+    f: Callable,
+    value: Any,
+    use_locking: bool = False,
+    name: str | None = None,
+    read_value: bool = True,
+) -> Variable:
     """Write ``value`` into the part ``v[key]``.
 
     Raises:

@@ -45,7 +45,9 @@ class Tensor:
     # _d: the DType;  _k: 0, or the number under which tapes know this tensor
     __slots__ = ("__weakref__", "_a", "_d", "_k")
     __array_priority__ = 100
-    _special = 0  # above 0 for subclasses (batched, traced) that interpret operations themselves; the highest goes first
+    _special = (
+        0  # above 0 for subclasses (batched, traced) that interpret operations themselves; the highest goes first
+    )
 
     def __init__(self, a: Any, d: DType) -> None:
         self._a = a
@@ -53,7 +55,6 @@ class Tensor:
         self._k = 0
 
     if TYPE_CHECKING:  # installed by core.operators, core.products and core.slicing
-
         # fmt: off
         def __add__(self, other: Any, /) -> Tensor: ...
         def __radd__(self, other: Any, /) -> Tensor: ...
@@ -168,7 +169,9 @@ class Tensor:
         a = self._a
         if isinstance(a, np.ndarray):
             if a.size != 1:
-                raise TypeError(f"Only tensors with one element can be converted to a Python {what}; this one has shape {self.shape}.")
+                raise TypeError(
+                    f"Only tensors with one element can be converted to a Python {what}; this one has shape {self.shape}."
+                )
             return a.reshape(())[()]
         return a
 
@@ -284,7 +287,9 @@ def convert(value: Any, dtype: DType | None = None, hint: DType | None = None) -
     """
     if isinstance(value, Tensor):
         if dtype is not None and value._d is not dtype:
-            raise ValueError(f"Tensor conversion requested dtype {dtype.name} for Tensor with dtype {value._d.name}: {value!r}. Use tf.cast to convert.")
+            raise ValueError(
+                f"Tensor conversion requested dtype {dtype.name} for Tensor with dtype {value._d.name}: {value!r}. Use tf.cast to convert."
+            )
         return value
     to = getattr(value, "_to_tensor", None)  # Variable, IndexedSlices
     if to is not None:
@@ -332,12 +337,16 @@ def array_of(value: Any, dtype: DType | None) -> tuple[Any, DType]:
             if d.kind == STRING:
                 return (value.encode() if t is str else value), d
             if t is float and d is float32 and abs(value) > _FLOAT32_MAX and value not in (math.inf, -math.inf):
-                raise ValueError(f"{value!r} is out of range for dtype float32: it holds numbers up to {_FLOAT32_MAX:.7g}.")
+                raise ValueError(
+                    f"{value!r} is out of range for dtype float32: it holds numbers up to {_FLOAT32_MAX:.7g}."
+                )
             return d.type(value), d
         except OverflowError:
             raise invalid(f"{value!r} is out of range for dtype {d.name}: it holds [{d.min}, {d.max}].") from None
     if value is None:
-        raise none_gradient("Attempt to convert a value (None) with an unsupported type (<class 'NoneType'>) to a Tensor")
+        raise none_gradient(
+            "Attempt to convert a value (None) with an unsupported type (<class 'NoneType'>) to a Tensor"
+        )
     if isinstance(value, list | tuple) or getattr(value, "dtype", None) is None:
         a, default = _from_sequence(value)
     else:
@@ -346,7 +355,9 @@ def array_of(value: Any, dtype: DType | None) -> tuple[Any, DType]:
     kind = a.dtype.kind
     if kind in "USO":
         if kind == "O" and not all(isinstance(v, str | bytes) for v in a.ravel()):
-            raise ValueError(f"Can't convert a Python sequence with mixed types, or an object of type {t.__name__}, to a Tensor: {_short(value)}.")
+            raise ValueError(
+                f"Can't convert a Python sequence with mixed types, or an object of type {t.__name__}, to a Tensor: {_short(value)}."
+            )
         if dtype not in (None, string):
             raise TypeError(f"Cannot convert strings to a tensor of dtype {dtype.name}: {_short(value)}.")
         b = np.empty(a.shape, object)
@@ -359,14 +370,20 @@ def array_of(value: Any, dtype: DType | None) -> tuple[Any, DType]:
         d = default or have
     else:
         d = dtype
-        if d is string or (python and have.kind == FLOAT and d.is_integer and a.size) or (have.is_complex and not d.is_complex):
+        if (
+            d is string
+            or (python and have.kind == FLOAT and d.is_integer and a.size)
+            or (have.is_complex and not d.is_complex)
+        ):
             raise TypeError(f"Cannot convert {_short(value)} to a tensor of dtype {d.name}.")
         if python and d.is_integer and a.size and (a.min() < d.min or a.max() > d.max):
             raise invalid(f"{_short(value)} is out of range for dtype {d.name}: it holds [{d.min}, {d.max}].")
     with np.errstate(all="ignore"):
         out = a.astype(d.np, order="C")  # always a copy: the caller's array may change, a tensor may not
         if python and d is float32 and np.isinf(out).any() and not np.array_equal(np.isinf(out), np.isinf(a)):
-            raise ValueError(f"{_short(value)} is out of range for dtype float32: it holds numbers up to {_FLOAT32_MAX:.7g}.")
+            raise ValueError(
+                f"{_short(value)} is out of range for dtype float32: it holds numbers up to {_FLOAT32_MAX:.7g}."
+            )
     return (out[()] if not out.ndim else out), d
 
 
@@ -439,7 +456,9 @@ def _pack(value: Any, dtype: DType | None) -> Tensor:
         raise invalid(f"Shapes of all inputs must match to be packed into one tensor: got {[list(s) for s in shapes]}.")
     for p in parts:
         if p._d is not parts[0]._d:
-            raise invalid(f"All tensors in a list must have one dtype to be packed into one tensor: got {parts[0]._d.name} and {p._d.name}.")
+            raise invalid(
+                f"All tensors in a list must have one dtype to be packed into one tensor: got {parts[0]._d.name} and {p._d.name}."
+            )
     return stack(*parts, axis=0)
 
 
@@ -478,7 +497,9 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     if a.size == 1:
         return Tensor(unbox(np.full(want, a.reshape(())[()], a.dtype)), t._d)
     if a.size != int(np.prod(want)):
-        raise TypeError(f"Eager execution of tf.constant with unsupported shape. Tensor {t!r} (converted from {_short(value)}) has {a.size:d} elements, but got `shape` {want} with {int(np.prod(want)):d} elements).")
+        raise TypeError(
+            f"Eager execution of tf.constant with unsupported shape. Tensor {t!r} (converted from {_short(value)}) has {a.size:d} elements, but got `shape` {want} with {int(np.prod(want)):d} elements)."
+        )
     return Tensor(unbox(a.reshape(want)), t._d)
 
 
@@ -502,7 +523,9 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     own = getattr(value, "value", None) if hasattr(value, "assign") else None
     if callable(own):  # a variable: a tensor of its own, so that it does not count as a read of the variable later on
         value = own()
-    return convert(value, None if dtype is None else as_dtype(dtype), None if dtype_hint is None else as_dtype(dtype_hint))
+    return convert(
+        value, None if dtype is None else as_dtype(dtype), None if dtype_hint is None else as_dtype(dtype_hint)
+    )
 
 
 def is_tensor(x: Any) -> bool:

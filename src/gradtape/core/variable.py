@@ -63,10 +63,14 @@ class Variable:
         d = None if dtype is None else as_dtype(dtype)
         t = convert(initial_value, d if not isinstance(initial_value, Tensor) else None)
         if d is not None and t._d is not d:
-            raise ValueError(f"Tensor conversion requested dtype {d.name} for Tensor with dtype {t._d.name}: {t!r}. Use tf.cast to convert.")
+            raise ValueError(
+                f"Tensor conversion requested dtype {d.name} for Tensor with dtype {t._d.name}: {t!r}. Use tf.cast to convert."
+            )
         spec = TensorShape(shape) if shape is not None else TensorShape(None) if not validate_shape else None
         if spec is not None and not spec.is_compatible_with(t._shape):
-            raise ValueError(f"The initial value's shape {list(t._shape)} is not compatible with the explicitly supplied `shape` argument {spec}.")
+            raise ValueError(
+                f"The initial value's shape {list(t._shape)} is not compatible with the explicitly supplied `shape` argument {spec}."
+            )
         self._t = Tensor(t._a, t._d)  # a tensor of its own: watching the variable does not watch the initial value
         self._d = t._d
         self._shape_spec = spec
@@ -79,7 +83,6 @@ class Variable:
             trace.root().created.append(self)
 
     if TYPE_CHECKING:  # installed by core.operators, core.products and core.slicing
-
         # fmt: off
         def __add__(self, other: Any, /) -> Tensor: ...
         def __radd__(self, other: Any, /) -> Tensor: ...
@@ -150,7 +153,9 @@ class Variable:
     @property
     def initial_value(self) -> Tensor:
         """Not kept, as in TensorFlow: RuntimeError."""
-        raise RuntimeError("This property is not supported when eager execution is enabled: a variable does not keep the value it was made with.")
+        raise RuntimeError(
+            "This property is not supported when eager execution is enabled: a variable does not keep the value it was made with."
+        )
 
     dtype = property(lambda self: self._d, doc="The DType of the elements.")
     trainable = property(lambda self: self._trainable, doc="Whether tapes watch it by themselves.")
@@ -184,7 +189,9 @@ class Variable:
     def _operand(self, value: Any, what: str) -> Tensor:
         t = value if type(value) is Tensor else convert(value, None, self._d)
         if t._d is not self._d:
-            raise ValueError(f"Cannot {what} a tensor of dtype {t._d.name} to the variable {self._name!r} of dtype {self._d.name}: convert it with tf.cast.")
+            raise ValueError(
+                f"Cannot {what} a tensor of dtype {t._d.name} to the variable {self._name!r} of dtype {self._d.name}: convert it with tf.cast."
+            )
         return t
 
     def _free(self, t: Tensor) -> bool:
@@ -193,7 +200,13 @@ class Variable:
         Another thread could read the value while it is written, so with other threads the answer is no.
         """
         a = t._a
-        return _refs(t) == _FREE_T and _refs(a) == _FREE_A and a.base is None and a.flags.writeable and threading.active_count() == 1
+        return (
+            _refs(t) == _FREE_T
+            and _refs(a) == _FREE_A
+            and a.base is None
+            and a.flags.writeable
+            and threading.active_count() == 1
+        )
 
     def _set(self, a: Any) -> Variable:
         self._t = Tensor(a, self._d)
@@ -217,9 +230,13 @@ class Variable:
         trace = self._trace() if self._trace is not None else None
         if self._shape_spec is None:
             if t._shape != self._t._shape:
-                raise ValueError(f"Cannot assign value to variable '{self._name}': Shape mismatch. The variable shape {self._t.shape}, and the assigned value shape {t.shape} are incompatible.")
+                raise ValueError(
+                    f"Cannot assign value to variable '{self._name}': Shape mismatch. The variable shape {self._t.shape}, and the assigned value shape {t.shape} are incompatible."
+                )
         elif not self._shape_spec.is_compatible_with(t._shape):
-            raise ValueError(f"Cannot assign value to variable '{self._name}': Shape mismatch. The variable shape {self._shape_spec}, and the assigned value shape {t.shape} are incompatible.")
+            raise ValueError(
+                f"Cannot assign value to variable '{self._name}': Shape mismatch. The variable shape {self._shape_spec}, and the assigned value shape {t.shape} are incompatible."
+            )
         if trace is not None:
             trace.assign(self, t)
             return self if read_value else None
@@ -250,13 +267,19 @@ class Variable:
         return self if read_value else None
 
     def _bad_update(self, d: Tensor, what: str) -> Exception:
-        return invalid(f"Cannot {what} a tensor of shape {list(d._shape)} to the variable '{self._name}' of shape {list(self._shape)}: the shapes must be equal.")
+        return invalid(
+            f"Cannot {what} a tensor of shape {list(d._shape)} to the variable '{self._name}' of shape {list(self._shape)}: the shapes must be equal."
+        )
 
-    def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+    def assign_add(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
         """Add ``delta``, of the variable's shape and dtype, to the value. Returns the variable; raises as ``assign``."""
         return self._update(delta, "add", ew.add, read_value)
 
-    def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
+    def assign_sub(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Any:
         """Subtract ``delta``, of the variable's shape and dtype, from the value. Returns the variable; raises as ``assign``."""
         return self._update(delta, "subtract", ew.sub, read_value)
 
@@ -265,7 +288,9 @@ class Variable:
     def _write_rows(self, rows: Any, updates: Tensor, want: tuple, how: str) -> Variable:
         """Write ``updates``, checked to have the shape ``want``, into the ``rows`` of the value seen as a table."""
         if updates._shape != want:
-            raise invalid(f"The updates to the variable '{self._name}' of shape {list(self._shape)} at these indices must have shape {list(want)}, but have {list(updates._shape)}.")
+            raise invalid(
+                f"The updates to the variable '{self._name}' of shape {list(self._shape)} at these indices must have shape {list(want)}, but have {list(updates._shape)}."
+            )
         numeric = self._d.is_numeric and not (self._d.is_complex and how in ("min", "max"))
         if not numeric and how != "update" and not (self._d.is_bool and how == "add"):
             raise invalid(f"scatter_{how} is not defined for a variable of dtype {self._d.name}.")
@@ -278,7 +303,9 @@ class Variable:
     def _scatter_nd(self, how: str, indices: Any, updates: Any) -> Variable:
         u = self._operand(updates, "scatter")
         i, shape = convert(indices), self._shape
-        want = indexing.gather_nd.shape(Aval(shape, self._d), Aval(i._shape, i._d), batch_dims=0).shape  # raises the user's error
+        want = indexing.gather_nd.shape(
+            Aval(shape, self._d), Aval(i._shape, i._d), batch_dims=0
+        ).shape  # raises the user's error
         return self._write_rows(indexing.vector_row_numbers(i._a, shape), u, want, how)
 
     def _scatter(self, how: str, sparse_delta: Any, batched: bool = False) -> Variable:
@@ -287,7 +314,9 @@ class Variable:
         u = self._operand(sparse_delta.values, "scatter")
         i, shape = convert(sparse_delta.indices), self._shape
         axis = max(0, len(i._shape) - 1) if batched else 0
-        indexing.gather.shape(Aval(shape, self._d), Aval(i._shape, i._d), axis=axis, batch_dims=axis)  # raises the user's error
+        indexing.gather.shape(
+            Aval(shape, self._d), Aval(i._shape, i._d), axis=axis, batch_dims=axis
+        )  # raises the user's error
         want = i._shape + shape[axis + 1 :]
         if not u._shape:
             u = st.broadcast_to(u, shape=want)
@@ -423,10 +452,18 @@ class Variable:
         raise TypeError("Variable is unhashable. Instead, use variable.ref() as the key.")
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise TypeError("'Variable' object does not support item assignment: use v[i].assign(value), v.assign(...) or v.scatter_nd_update(...).")
+        raise TypeError(
+            "'Variable' object does not support item assignment: use v[i].assign(value), v.assign(...) or v.scatter_nd_update(...)."
+        )
 
     def __deepcopy__(self, memo: Any) -> Variable:
-        copy = Variable(Tensor(self._t._a, self._d), trainable=self._trainable, name=self._name[:-2], constraint=self._constraint, shape=self._shape_spec)
+        copy = Variable(
+            Tensor(self._t._a, self._d),
+            trainable=self._trainable,
+            name=self._name[:-2],
+            constraint=self._constraint,
+            shape=self._shape_spec,
+        )
         memo[id(self)] = copy
         return copy
 

@@ -337,6 +337,8 @@ class Function:
                     "Pass tensors instead of Python values, keep shapes the same, and make tf.functions outside of loops.",
                     RetraceWarning, stacklevel=3)  # fmt: skip
             self._last = [args, kwargs]
+        elif True not in self._recent:
+            self._recent = []  # ten calls without tracing: no more counting until the next trace
 
     def _difference(self, args: tuple, kwargs: dict) -> str:
         if not self._last:

@@ -175,7 +175,8 @@ def without_effects(graph: Graph) -> Graph:
     """The graph without what prints or asserts, inside control flow too: for computing values again."""
     if not graph.effect:
         return graph
-    nodes, swap = [], {}
+    nodes: list[Node] = []
+    swap: dict[int, Value] = {}
     for n in graph.nodes:
         if n.p.effect:
             continue

@@ -47,7 +47,10 @@ class BatchedTensor(Tensor):
 def loop(p: Primitive, xs: tuple, batched: tuple[bool, ...], attrs: dict[str, Any]) -> Any:
     """``p`` on each member of the batch in turn, the results stacked."""
     n = next(x._shape[0] for x, b in zip(xs, batched, strict=True) if b)
-    outs = [p(*[indexing.take_one(x, 0, i) if b else x for x, b in zip(xs, batched, strict=True)], **attrs) for i in range(n)]
+    outs = [
+        p(*[indexing.take_one(x, 0, i) if b else x for x, b in zip(xs, batched, strict=True)], **attrs)
+        for i in range(n)
+    ]
     if p.multi:
         return tuple([structure.stack(*members, axis=0) for members in zip(*outs, strict=True)])
     return structure.stack(*outs, axis=0)

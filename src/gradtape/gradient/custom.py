@@ -94,7 +94,9 @@ def custom_gradient(f: Callable | None = None) -> Callable:
         try:
             answer = f(*packed, **kwargs)
             if not isinstance(answer, tuple) or len(answer) != 2 or not callable(answer[1]):
-                raise TypeError(f"A function decorated with tf.custom_gradient must return (result, gradient function), but {f.__name__} returned {answer!r}.")
+                raise TypeError(
+                    f"A function decorated with tf.custom_gradient must return (result, gradient function), but {f.__name__} returned {answer!r}."
+                )
             result, grad = answer
             state.tapes = ()
             outs = tuple([st.identity(convert(t)) for t in nest.flatten(result)])
@@ -110,24 +112,37 @@ def custom_gradient(f: Callable | None = None) -> Callable:
 def _record(name: str, leaves: list, outs: tuple, grad: Callable, variables: list[Variable]) -> None:
     variables = [v for v in variables if not any(v._t is x for x in leaves)]
     if variables and not _takes_variables(grad):
-        raise TypeError(f"@tf.custom_gradient grad_fn must accept keyword argument 'variables', since function uses variables: {variables}")
+        raise TypeError(
+            f"@tf.custom_gradient grad_fn must accept keyword argument 'variables', since function uses variables: {variables}"
+        )
     forms = [(o._shape, o) if o._special else (o._shape, Tensor(o._d.np.type(0), o._d)) for o in outs]
 
     def vjp(g: tuple) -> list:
-        cotangents = [st.zeros_of(like, shape=shape) if c is None else c for c, (shape, like) in zip(g, forms, strict=True)]
+        cotangents = [
+            st.zeros_of(like, shape=shape) if c is None else c for c, (shape, like) in zip(g, forms, strict=True)
+        ]
         if variables:
             pair = grad(*cotangents, variables=variables)
             if not isinstance(pair, tuple) or len(pair) != 2:
-                raise TypeError(f"The gradient function of {name} uses variables, so it must return (gradients of the arguments, list of gradients of the variables).")
+                raise TypeError(
+                    f"The gradient function of {name} uses variables, so it must return (gradients of the arguments, list of gradients of the variables)."
+                )
             of_args, of_vars = nest.flatten(pair[0]), nest.flatten(pair[1])
             if len(of_vars) != len(variables):
-                raise ValueError(f"Must return gradient for each variable from @custom_gradient grad_fn: there are {len(variables)}, {len(of_vars)} were returned.")
+                raise ValueError(
+                    f"Must return gradient for each variable from @custom_gradient grad_fn: there are {len(variables)}, {len(of_vars)} were returned."
+                )
         else:
             of_args, of_vars = nest.flatten(grad(*cotangents)), []
         if len(of_args) != len(leaves):
-            raise ValueError(f"custom_gradient function expected to return {len(leaves)} gradients, but returned {len(of_args)} instead.")
+            raise ValueError(
+                f"custom_gradient function expected to return {len(leaves)} gradients, but returned {len(of_args)} instead."
+            )
         like = leaves + [v._t for v in variables]
-        return [None if d is None else d if hasattr(d, "_merge") else convert(d, None, x._d) for d, x in zip(of_args + of_vars, like, strict=True)]
+        return [
+            None if d is None else d if hasattr(d, "_merge") else convert(d, None, x._d)
+            for d, x in zip(of_args + of_vars, like, strict=True)
+        ]
 
     op = _CustomOp(name, vjp)
     xs = (*leaves, *[v._read() for v in variables])

@@ -45,7 +45,9 @@ def reachable(records: list, keys: set[int]) -> set[int]:
     return reach
 
 
-def backward(records: list, cotangents: dict[int, Any], keep: set[int], reach: set[int] | None, free: bool) -> dict[int, Any]:
+def backward(
+    records: list, cotangents: dict[int, Any], keep: set[int], reach: set[int] | None, free: bool
+) -> dict[int, Any]:
     """Carry ``cotangents`` (by key) from the outputs back through ``records``.
 
     Args:
@@ -77,14 +79,15 @@ def backward(records: list, cotangents: dict[int, Any], keep: set[int], reach: s
             k = in_keys[n]
             if reach is not None and k not in reach:
                 continue
-            if vjp is None:
-                d = g
-            else:
+            d: Any = g
+            if vjp is not None:
                 try:
                     d = vjp(g, ins, shapes, out, attrs)
                 except LookupError as e:
                     if e.args == ("not implemented",):
-                        raise LookupError(f"gradient registry has no entry for: {p.tf} (the derivative of {p.name!r} is not implemented)") from None
+                        raise LookupError(
+                            f"gradient registry has no entry for: {p.tf} (the derivative of {p.name!r} is not implemented)"
+                        ) from None
                     raise
                 if d is None:
                     continue

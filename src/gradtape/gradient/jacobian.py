@@ -38,7 +38,9 @@ def _batched_gradients(tape: GradientTape, target: Tensor, source_keys: list, co
     return [None if g is None else unbatch(_dense(g), n) for g in tape._backward(start, source_keys, False)]
 
 
-def jacobian(tape: GradientTape, target: Any, sources: Any, unconnected: UnconnectedGradients, chunk_size: int | None) -> Any:
+def jacobian(
+    tape: GradientTape, target: Any, sources: Any, unconnected: UnconnectedGradients, chunk_size: int | None
+) -> Any:
     """See ``GradientTape.jacobian``."""
     tape._check_unused("jacobian")
     _check_chunk(chunk_size)
@@ -51,7 +53,9 @@ def jacobian(tape: GradientTape, target: Any, sources: Any, unconnected: Unconne
     pieces: list[list] = []
     if target._d.is_inexact:
         for at in range(0, n, step):
-            pieces.append(_batched_gradients(tape, target, source_keys, _unit_cotangents(target, at, min(at + step, n))))
+            pieces.append(
+                _batched_gradients(tape, target, source_keys, _unit_cotangents(target, at, min(at + step, n)))
+            )
     tape._spend()
     out = []
     for i, s in enumerate(flat):
@@ -66,14 +70,18 @@ def jacobian(tape: GradientTape, target: Any, sources: Any, unconnected: Unconne
     return nest.pack_sequence_as(sources, out)
 
 
-def batch_jacobian(tape: GradientTape, target: Any, source: Any, unconnected: UnconnectedGradients, chunk_size: int | None) -> Any:
+def batch_jacobian(
+    tape: GradientTape, target: Any, source: Any, unconnected: UnconnectedGradients, chunk_size: int | None
+) -> Any:
     """See ``GradientTape.batch_jacobian``."""
     tape._check_unused("batch_jacobian")
     _check_chunk(chunk_size)
     target = convert(target)
     source_shape = source._shape
     if not target._shape or not source_shape or target._shape[0] != source_shape[0]:
-        raise ValueError(f"Need first dimension of target shape ({target.shape}) and source shape ({source.shape}) to match.")
+        raise ValueError(
+            f"Need first dimension of target shape ({target.shape}) and source shape ({source.shape}) to match."
+        )
     keys = [tape._keys_of(source)]
     tape._stop_if_once_only()
     batch, *rest = target._shape
@@ -102,7 +110,9 @@ def _check_chunk(chunk_size: int | None) -> None:
         raise invalid(f"chunk_size must be a positive int or None, but is {chunk_size!r}.")
 
 
-def hessians(ys: Any, xs: Any, gate_gradients: bool = False, aggregation_method: Any = None, name: str = "hessians") -> Any:
+def hessians(
+    ys: Any, xs: Any, gate_gradients: bool = False, aggregation_method: Any = None, name: str = "hessians"
+) -> Any:
     """The Hessian of a scalar function with respect to each of ``xs``.
 
     Args:

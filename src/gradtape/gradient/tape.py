@@ -28,7 +28,6 @@ class UnconnectedGradients(enum.Enum):
     ZERO = "zero"
 
 
-
 class GradientTape:
     """Record operations for automatic differentiation.
 
@@ -50,7 +49,18 @@ class GradientTape:
     tf.Tensor(6.0, shape=(), dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_active", "_auto", "_leaves", "_live", "_persistent", "_entered", "_reads", "_records", "_used")
+    __slots__ = (
+        "__weakref__",
+        "_active",
+        "_auto",
+        "_entered",
+        "_leaves",
+        "_live",
+        "_persistent",
+        "_reads",
+        "_records",
+        "_used",
+    )
 
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
         self._persistent = persistent
@@ -176,14 +186,19 @@ class GradientTape:
                 if not x._d.is_inexact:
                     import warnings
 
-                    warnings.warn(f"The dtype of the watched tensor must be floating (e.g. tf.float32), got {x._d!r}: it has no gradient.", stacklevel=2)
+                    warnings.warn(
+                        f"The dtype of the watched tensor must be floating (e.g. tf.float32), got {x._d!r}: it has no gradient.",
+                        stacklevel=2,
+                    )
                     continue
                 if not x._k:
                     x._k = _next_key()
                 self._live.add(x._k)
                 self._leaves.append(x._k)
             else:
-                raise ValueError(f"Passed in object {x!r} of type {type(x).__name__!r}, not a tf.Tensor or a tf.Variable: convert it with tf.constant first.")
+                raise ValueError(
+                    f"Passed in object {x!r} of type {type(x).__name__!r}, not a tf.Tensor or a tf.Variable: convert it with tf.constant first."
+                )
 
     def watched_variables(self) -> tuple[Variable, ...]:
         """The variables watched so far, in the order they were made."""
@@ -198,7 +213,9 @@ class GradientTape:
             ValueError: it is not recording now.
         """
         if not self._entered:
-            raise RuntimeError("Trying to stop recording a tape which is not recording: enter it first, with a `with` block.")
+            raise RuntimeError(
+                "Trying to stop recording a tape which is not recording: enter it first, with a `with` block."
+            )
         if not self._active:
             raise ValueError("Tape is not recording.")
         self._stop()
@@ -227,11 +244,15 @@ class GradientTape:
     # -- differentiating ----------------------------------------------------------------------------------------------
     def _check_unused(self, name: str) -> None:
         if not self._entered:
-            raise RuntimeError(f"GradientTape.{name} was called on a tape that never recorded: compute the target inside its `with` block.")
+            raise RuntimeError(
+                f"GradientTape.{name} was called on a tape that never recorded: compute the target inside its `with` block."
+            )
         if self._used and not self._persistent:
             if name == "gradient":
                 raise RuntimeError("GradientTape.gradient can only be called once on non-persistent tapes.")
-            raise RuntimeError("A non-persistent GradientTape can only be used to compute one set of gradients (or jacobians)")
+            raise RuntimeError(
+                "A non-persistent GradientTape can only be used to compute one set of gradients (or jacobians)"
+            )
 
     def gradient(self, target: Any, sources: Any, output_gradients: Any = None,
                  unconnected_gradients: Any = UnconnectedGradients.NONE) -> Any:  # fmt: skip
@@ -256,8 +277,14 @@ class GradientTape:
             self._check_unused("gradient")
         unconnected = _unconnected(unconnected_gradients)
         if target is None:
-            raise TypeError("Argument `target` should be a list or nested structure of Tensors, Variables or CompositeTensors to be differentiated, but received None.")
-        targets = [target] if type(target) is Tensor else [t._values if type(t) is IndexedSlices else t for t in nest.flatten(target)]
+            raise TypeError(
+                "Argument `target` should be a list or nested structure of Tensors, Variables or CompositeTensors to be differentiated, but received None."
+            )
+        targets = (
+            [target]
+            if type(target) is Tensor
+            else [t._values if type(t) is IndexedSlices else t for t in nest.flatten(target)]
+        )
         single = type(sources) is Variable or type(sources) is Tensor
         flat = [sources] if single else nest.flatten(sources)
         source_keys = [self._keys_of(s) for s in flat]
@@ -379,13 +406,17 @@ def _unconnected(value: Any) -> UnconnectedGradients:
     try:
         return UnconnectedGradients(value)
     except ValueError:
-        raise ValueError(f"Unknown value for unconnected_gradients: {value!r}. Use tf.UnconnectedGradients.NONE or ZERO.") from None
+        raise ValueError(
+            f"Unknown value for unconnected_gradients: {value!r}. Use tf.UnconnectedGradients.NONE or ZERO."
+        ) from None
 
 
 def _output_gradients(targets: list, given: Any) -> list:
     flat = nest.flatten(given)
     if len(flat) != len(targets):
-        raise ValueError(f"output_gradients must have the form of target: target has {len(targets)} tensors, output_gradients {len(flat)}.")
+        raise ValueError(
+            f"output_gradients must have the form of target: target has {len(targets)} tensors, output_gradients {len(flat)}."
+        )
     out: list = []
     for t, g in zip(targets, flat, strict=True):
         if g is None:
@@ -394,6 +425,8 @@ def _output_gradients(targets: list, given: Any) -> list:
         t = convert(t)
         g = convert(g, None, t._d)
         if g._d is not t._d or g._shape != t._shape:
-            raise invalid(f"An output gradient must have its target's shape and dtype {t._d.name}{list(t._shape)}, but has {g._d.name}{list(g._shape)}.")
+            raise invalid(
+                f"An output gradient must have its target's shape and dtype {t._d.name}{list(t._shape)}, but has {g._d.name}{list(g._shape)}."
+            )
         out.append(g)
     return out

@@ -13,7 +13,14 @@ NUMERIC = REAL | COMPLEX
 INEXACT = FLOAT | COMPLEX
 ANY = BOOL | NUMERIC | STRING
 
-_KIND_WORDS = {BOOL: "bool", INT: "signed integer", UINT: "unsigned integer", FLOAT: "float", COMPLEX: "complex", STRING: "string"}
+_KIND_WORDS = {
+    BOOL: "bool",
+    INT: "signed integer",
+    UINT: "unsigned integer",
+    FLOAT: "float",
+    COMPLEX: "complex",
+    STRING: "string",
+}
 
 
 def kinds_text(mask: int) -> str:
@@ -31,7 +38,19 @@ class DType:
         kind: one of the kind bits (BOOL, INT, UINT, FLOAT, COMPLEX, STRING).
     """
 
-    __slots__ = ("_real", "enum", "is_complex", "is_floating", "is_inexact", "is_integer", "kind", "name", "np", "numbers", "type")
+    __slots__ = (
+        "_real",
+        "enum",
+        "is_complex",
+        "is_floating",
+        "is_inexact",
+        "is_integer",
+        "kind",
+        "name",
+        "np",
+        "numbers",
+        "type",
+    )
 
     def __init__(self, name: str, np_type: Any, kind: int, enum: int) -> None:
         self.name = name
@@ -164,7 +183,24 @@ uint64 = DType("uint64", np.uint64, UINT, 23)
 half, double = float16, float64
 complex64._real, complex128._real = float32, float64
 
-ALL = (bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, bfloat16, float32, float64, complex64, complex128, string)
+ALL = (
+    bool_,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+    float16,
+    bfloat16,
+    float32,
+    float64,
+    complex64,
+    complex128,
+    string,
+)
 BY_NAME = {d.name: d for d in ALL} | {"half": float16, "float": float32, "double": float64, "int": int32}
 of_numpy: dict[Any, DType] = {d.np: d for d in ALL}
 _BY_TYPE: dict[Any, DType] = {d.np.type: d for d in ALL if d.kind != STRING}

@@ -33,7 +33,14 @@ class Node:
 
     __slots__ = ("attrs", "ins", "line", "outs", "p")
 
-    def __init__(self, p: Primitive, ins: tuple[Value, ...], attrs: dict[str, Any], avals: list[Aval], line: tuple[str, int] | None) -> None:
+    def __init__(
+        self,
+        p: Primitive,
+        ins: tuple[Value, ...],
+        attrs: dict[str, Any],
+        avals: list[Aval],
+        line: tuple[str, int] | None,
+    ) -> None:
         self.p, self.ins, self.attrs, self.line = p, ins, attrs, line
         self.outs = tuple([Value(a, self) for a in avals])
 

@@ -83,7 +83,9 @@ def pack_sequence_as(structure: Any, flat: Any) -> Any:
         return leaves
     want = len(flatten(structure))
     if want != len(leaves):
-        raise ValueError(f"The structure has {want} leaves, but the flat sequence has {len(leaves)}. Structure: {structure!r}.")
+        raise ValueError(
+            f"The structure has {want} leaves, but the flat sequence has {len(leaves)}. Structure: {structure!r}."
+        )
     it = iter(leaves)
     return _map(lambda _: next(it), structure)
 
@@ -125,16 +127,24 @@ def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expa
     while stack:
         a, b = stack.pop()
         if is_nested(a) != is_nested(b):
-            raise ValueError(f"The two structures don't have the same nested structure: {nest1!r} and {nest2!r} part at {a!r} and {b!r}.")
+            raise ValueError(
+                f"The two structures don't have the same nested structure: {nest1!r} and {nest2!r} part at {a!r} and {b!r}."
+            )
         if not is_nested(a):
             continue
         if check_types and type(a) is not type(b):
-            raise TypeError(f"The two structures don't have the same sequence type: {type(a).__name__} and {type(b).__name__}.")
+            raise TypeError(
+                f"The two structures don't have the same sequence type: {type(a).__name__} and {type(b).__name__}."
+            )
         if len(a) != len(b):
-            raise ValueError(f"The two structures don't have the same number of elements: {a!r} has {len(a)}, {b!r} has {len(b)}.")
+            raise ValueError(
+                f"The two structures don't have the same number of elements: {a!r} has {len(a)}, {b!r} has {len(b)}."
+            )
         if isinstance(a, Mapping):
             if set(a) != set(b):
-                raise ValueError(f"The two dictionaries don't have the same set of keys: {sorted(map(str, a))} and {sorted(map(str, b))}.")
+                raise ValueError(
+                    f"The two dictionaries don't have the same set of keys: {sorted(map(str, a))} and {sorted(map(str, b))}."
+                )
             stack.extend((a[k], b[k]) for k in a)
         else:
             stack.extend(zip(a, b, strict=True))

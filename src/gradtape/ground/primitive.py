@@ -68,7 +68,9 @@ class Aval:
 class Plan(NamedTuple):
     """What recording one operation keeps, and how its backward step runs, for one set of tracked inputs."""
 
-    vjps: tuple[tuple[int, Callable | None], ...]  # (input number, adapter(g, ins, shapes, out, attrs), or None for g itself)
+    vjps: tuple[
+        tuple[int, Callable | None], ...
+    ]  # (input number, adapter(g, ins, shapes, out, attrs), or None for g itself)
     save_all: bool  # all inputs are residuals
     save: tuple[bool, ...] | None  # otherwise: which are; None: none
     save_out: bool  # so is the output
@@ -256,7 +258,7 @@ def _passes_on(rule: Callable) -> bool:
     return code.co_code == _SAME.__code__.co_code and code.co_argcount == 1
 
 
-_SAME = lambda g: g  # noqa: E731
+_SAME = lambda g: g
 _ADAPTERS: dict[str, Callable] = {}
 
 

@@ -166,7 +166,11 @@ def broadcast(*shapes: Dims) -> Dims:
             if dim == 1 or (dim is None and d is not None):
                 dim = d
             elif d is not None:
-                raise invalid("Incompatible shapes: " + " vs. ".join(map(dims_text, shapes)) + ". Dimensions must be equal or 1, aligned from the right.")
+                raise invalid(
+                    "Incompatible shapes: "
+                    + " vs. ".join(map(dims_text, shapes))
+                    + ". Dimensions must be equal or 1, aligned from the right."
+                )
         out.append(dim)
     return tuple(out)
 

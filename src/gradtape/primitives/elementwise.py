@@ -20,7 +20,9 @@ from . import structure as st
 
 def _shape_rule(out: DType | None, like: int = 0) -> Callable:
     def shape(*avals: Aval) -> Aval:
-        return Aval(avals[0].shape if len(avals) == 1 else broadcast(*[a.shape for a in avals]), out or avals[like].dtype)
+        return Aval(
+            avals[0].shape if len(avals) == 1 else broadcast(*[a.shape for a in avals]), out or avals[like].dtype
+        )
 
     return shape
 
@@ -37,14 +39,18 @@ def batch_elementwise(p: Primitive, xs: tuple, batched: tuple[bool, ...], attrs:
     return p(*aligned, **attrs)
 
 
-def elementwise(name: str, inputs: str, kernel: Callable, *, out: DType | None = None, like: int = 0, **row: Any) -> Primitive:
+def elementwise(
+    name: str, inputs: str, kernel: Callable, *, out: DType | None = None, like: int = 0, **row: Any
+) -> Primitive:
     """A row whose output shape is its inputs' broadcast shape."""
     n = len(inputs.split())
     return Primitive(name, inputs, kernel, shape=row.pop("shape", None) or _shape_rule(out, like), out=out, like=like, broadcasts=n > 1,
                      elementwise=True, batch=batch_elementwise, **row)  # fmt: skip
 
 
-def unary(name: str, kernel: Callable, grad: Callable | None, domain: tuple[float, float], accepts: int = INEXACT, **row: Any) -> Primitive:
+def unary(
+    name: str, kernel: Callable, grad: Callable | None, domain: tuple[float, float], accepts: int = INEXACT, **row: Any
+) -> Primitive:
     """A row of one input; ``kernel`` is its ufunc unless ``ufunc`` says otherwise."""
     ufunc = row.pop("ufunc", kernel if isinstance(kernel, np.ufunc) else None)
     return elementwise(name, "x", kernel, grad=(grad,), domain=(domain,), accepts=accepts, ufunc=ufunc, **row)
@@ -75,12 +81,41 @@ def special(name: str) -> Callable:
 
 # -- arithmetic --------------------------------------------------------------------------------------------------------
 
-add = binary("add", operator.add, lambda g: g, lambda g: g, ufunc=np.add, tf="AddV2", linear=True, doc="x + y, elementwise.")
-sub = binary("subtract", operator.sub, lambda g: g, lambda g: -g, ufunc=np.subtract, tf="Sub", linear=True, doc="x - y, elementwise.")
-mul = binary("multiply", operator.mul, lambda g, y: g * y, lambda g, x: x * g, ufunc=np.multiply, tf="Mul", doc="x * y, elementwise.")
+add = binary(
+    "add", operator.add, lambda g: g, lambda g: g, ufunc=np.add, tf="AddV2", linear=True, doc="x + y, elementwise."
+)
+sub = binary(
+    "subtract",
+    operator.sub,
+    lambda g: g,
+    lambda g: -g,
+    ufunc=np.subtract,
+    tf="Sub",
+    linear=True,
+    doc="x - y, elementwise.",
+)
+mul = binary(
+    "multiply",
+    operator.mul,
+    lambda g, y: g * y,
+    lambda g, x: x * g,
+    ufunc=np.multiply,
+    tf="Mul",
+    doc="x * y, elementwise.",
+)
 div = binary("divide", operator.truediv, lambda g, y: g / y, lambda g, x, y: g * ((-x / y) / y), ((-3, 3), (0.5, 3)), INEXACT,
              ufunc=np.true_divide, tf="RealDiv", doc="x / y, elementwise.")  # fmt: skip
-neg = unary("negative", operator.neg, lambda g: -g, (-3, 3), NUMERIC, ufunc=np.negative, tf="Neg", linear=True, doc="-x, elementwise.")
+neg = unary(
+    "negative",
+    operator.neg,
+    lambda g: -g,
+    (-3, 3),
+    NUMERIC,
+    ufunc=np.negative,
+    tf="Neg",
+    linear=True,
+    doc="-x, elementwise.",
+)
 
 
 def _add_n(*xs: Any) -> Any:
@@ -99,7 +134,9 @@ def _add_n_shape(*xs: Aval) -> Aval:
     dims = list(xs[0].shape)
     for n, x in enumerate(xs):
         if x.ndim != len(dims) or any(None not in (d, e) and d != e for d, e in zip(x.shape, dims, strict=True)):
-            raise invalid(f"Inputs to add_n must have the same size and shape. Input 0: {dims_text(xs[0].shape)} != input {n}: {dims_text(x.shape)}")
+            raise invalid(
+                f"Inputs to add_n must have the same size and shape. Input 0: {dims_text(xs[0].shape)} != input {n}: {dims_text(x.shape)}"
+            )
         dims = [e if d is None else d for d, e in zip(x.shape, dims, strict=True)]
     return Aval(tuple(dims), xs[0].dtype)
 
@@ -127,7 +164,9 @@ truncatemod = binary("truncatemod", _nonzero_divisor(np.fmod), lambda g: g, lamb
 
 
 def _truncatediv(x: Any, y: Any) -> Any:
-    if y.dtype.itemsize == 2 and y.dtype.kind in "fV":  # a quotient rounded in its own dtype may round up to the next integer
+    if (
+        y.dtype.itemsize == 2 and y.dtype.kind in "fV"
+    ):  # a quotient rounded in its own dtype may round up to the next integer
         return _truncatediv(x.astype(np.float32), y.astype(np.float32)).astype(x.dtype)
     if y.dtype.kind == "f":
         return np.trunc(x / y)
@@ -190,9 +229,24 @@ def _sign_grad(g: Any, x: Any) -> Any:
 sign = unary("sign", np.sign, _sign_grad, (-3, 3), NUMERIC, avoid=(0,), holomorphic=False,
              doc="-1, 0 or 1, with gradient 0; x/|x| for complex x.")  # fmt: skip
 square = unary("square", np.square, lambda g, x: g * (2 * x), (-3, 3), NUMERIC, doc="x², elementwise.")
-reciprocal = unary("reciprocal", lambda x: 1 / x, lambda g, out: -g * out * out, (0.5, 3), ufunc=None, tf="Reciprocal", doc="1 / x, elementwise.")
+reciprocal = unary(
+    "reciprocal",
+    lambda x: 1 / x,
+    lambda g, out: -g * out * out,
+    (0.5, 3),
+    ufunc=None,
+    tf="Reciprocal",
+    doc="1 / x, elementwise.",
+)
 sqrt = unary("sqrt", np.sqrt, lambda g, out: xdivy(g * 0.5, out), (0.3, 4), doc="The square root.")
-rsqrt = unary("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, out: g * (-0.5 * out * out * out), (0.3, 4), ufunc=None, doc="1 / sqrt(x).")
+rsqrt = unary(
+    "rsqrt",
+    lambda x: 1 / np.sqrt(x),
+    lambda g, out: g * (-0.5 * out * out * out),
+    (0.3, 4),
+    ufunc=None,
+    doc="1 / sqrt(x).",
+)
 
 
 def _pow(x: Any, y: Any) -> Any:
@@ -202,7 +256,9 @@ def _pow(x: Any, y: Any) -> Any:
     if kind == "f":
         return np.power(x, y) if type(x) is np.ndarray or type(y) is np.ndarray else x**y
     if kind == "i" and np.any(y < 0):
-        raise InvalidArgumentError("Integers to negative integer powers are not allowed: use tf.cast to make the base a float.")
+        raise InvalidArgumentError(
+            "Integers to negative integer powers are not allowed: use tf.cast to make the base a float."
+        )
     if kind == "V":  # bfloat16
         return np.power(x.astype(np.float32), y.astype(np.float32)).astype(y.dtype)
     return np.power(x, y)
@@ -219,7 +275,14 @@ def _safe_log(x: Any) -> Any:
 pow_slope = elementwise("pow_slope", "u x y", lambda u, x, y: u * y * _pow(x, y - y.dtype.type(1)), accepts=INEXACT, domain=((-3, 3), (0.3, 3), (-2, 2)),
                         grad=(lambda g, x, y: pow_slope(g, x, y), lambda g, u, x, y: pow_slope(g * u * y, x, y - 1),
                               lambda g, u, x, y: g * u * pow(x, y - 1) * (1 + y * _safe_log(x))), doc="u·y·x**(y-1), the derivative of pow along u.")  # fmt: skip
-pow = binary("pow", _pow, lambda g, x, y: pow_slope(g, x, y), lambda g, x, out: g * (out * _safe_log(x)), ((0.3, 3), (-2, 2)), doc="x raised to the power y.")
+pow = binary(
+    "pow",
+    _pow,
+    lambda g, x, y: pow_slope(g, x, y),
+    lambda g, x, out: g * (out * _safe_log(x)),
+    ((0.3, 3), (-2, 2)),
+    doc="x raised to the power y.",
+)
 
 # -- exponentials and logarithms ---------------------------------------------------------------------------------------
 
@@ -239,22 +302,36 @@ def _sigmoid(x: Any) -> Any:
     return np.where(x >= 0, x.dtype.type(1), e)[()] / (1 + e)
 
 
-sigmoid = unary("sigmoid", _sigmoid, lambda g, out: g * (out * (1 - out)), (-4, 4), ufunc=None, doc="1 / (1 + exp(-x)).")
+sigmoid = unary(
+    "sigmoid", _sigmoid, lambda g, out: g * (out * (1 - out)), (-4, 4), ufunc=None, doc="1 / (1 + exp(-x))."
+)
 
 
 def _softplus(x: Any) -> Any:
     return np.maximum(x, x.dtype.type(0)) + np.log1p(np.exp(-np.abs(x)))
 
 
-softplus = unary("softplus", _softplus, lambda g, x: g * sigmoid(x), (-4, 4), FLOAT, ufunc=None, doc="log(1 + exp(x)), without overflow.")
+softplus = unary(
+    "softplus",
+    _softplus,
+    lambda g, x: g * sigmoid(x),
+    (-4, 4),
+    FLOAT,
+    ufunc=None,
+    doc="log(1 + exp(x)), without overflow.",
+)
 
 # -- trigonometric and hyperbolic --------------------------------------------------------------------------------------
 
 sin = unary("sin", np.sin, lambda g, x: g * cos(x), (-3, 3), doc="The sine of x, in radians.")
 cos = unary("cos", np.cos, lambda g, x: g * -sin(x), (-3, 3), doc="The cosine of x, in radians.")
-tan = unary("tan", np.tan, lambda g, x: g * square(reciprocal(cos(x))), (-1.2, 1.2), doc="The tangent of x, in radians.")
+tan = unary(
+    "tan", np.tan, lambda g, x: g * square(reciprocal(cos(x))), (-1.2, 1.2), doc="The tangent of x, in radians."
+)
 asin = unary("asin", np.arcsin, lambda g, x: g * rsqrt(1 - x * x), (-0.85, 0.85), doc="The inverse sine, in radians.")
-acos = unary("acos", np.arccos, lambda g, x: -g * rsqrt(1 - x * x), (-0.85, 0.85), doc="The inverse cosine, in radians.")
+acos = unary(
+    "acos", np.arccos, lambda g, x: -g * rsqrt(1 - x * x), (-0.85, 0.85), doc="The inverse cosine, in radians."
+)
 atan = unary("atan", np.arctan, lambda g, x: g / (1 + x * x), (-3, 3), doc="The inverse tangent, in radians.")
 sinh = unary("sinh", np.sinh, lambda g, x: g * cosh(x), (-3, 3), doc="The hyperbolic sine.")
 cosh = unary("cosh", np.cosh, lambda g, x: g * sinh(x), (-3, 3), doc="The hyperbolic cosine.")
@@ -267,14 +344,25 @@ atan2 = binary("atan2", np.arctan2, lambda g, x, y: g * (y / (x * x + y * y)), l
 
 # -- error and gamma functions (Abramowitz & Stegun 6, 7; kernels from scipy.special) -----------------------------------
 
-erf = unary("erf", special("erf"), lambda g, x: g * (2 / math.sqrt(math.pi) * exp(-x * x)), (-2, 2), FLOAT, doc="The error function.")
-erfc = unary("erfc", special("erfc"), lambda g, x: g * (-2 / math.sqrt(math.pi) * exp(-x * x)), (-2, 2), FLOAT, doc="1 - erf(x).")
+erf = unary(
+    "erf",
+    special("erf"),
+    lambda g, x: g * (2 / math.sqrt(math.pi) * exp(-x * x)),
+    (-2, 2),
+    FLOAT,
+    doc="The error function.",
+)
+erfc = unary(
+    "erfc", special("erfc"), lambda g, x: g * (-2 / math.sqrt(math.pi) * exp(-x * x)), (-2, 2), FLOAT, doc="1 - erf(x)."
+)
 erfinv = unary("erfinv", special("erfinv"), lambda g, out: g * (math.sqrt(math.pi) / 2 * exp(out * out)), (-0.85, 0.85), FLOAT,
                doc="The inverse of the error function.")  # fmt: skip
 ndtri = unary("ndtri", special("ndtri"), lambda g, out: g * (math.sqrt(2 * math.pi) * exp(out * out * 0.5)), (0.1, 0.9), FLOAT,
               doc="The inverse of the standard normal distribution function.")  # fmt: skip
 lgamma = unary("lgamma", special("gammaln"), lambda g, x: g * digamma(x), (0.5, 4), FLOAT, doc="log|Γ(x)|.")
-digamma = unary("digamma", special("psi"), lambda g, x: g * polygamma(x, n=1), (0.5, 4), FLOAT, doc="The derivative of lgamma.")
+digamma = unary(
+    "digamma", special("psi"), lambda g, x: g * polygamma(x, n=1), (0.5, 4), FLOAT, doc="The derivative of lgamma."
+)
 
 
 def _polygamma(x: Any, *, n: int) -> Any:
@@ -295,8 +383,18 @@ def _on_floats(f: Callable) -> Callable:
 
 floor = unary("floor", np.floor, None, (-3, 3), FLOAT, doc="The largest integer not above x. Its gradient is None.")
 ceil = unary("ceil", np.ceil, None, (-3, 3), FLOAT, doc="The smallest integer not below x. Its gradient is None.")
-round = unary("round", _on_floats(np.rint), None, (-3, 3), REAL, ufunc=None, doc="The nearest integer, halves to even. Its gradient is None.")
-rint = unary("rint", np.rint, None, (-3, 3), FLOAT, doc="The nearest integer of a float, halves to even. Its gradient is None.")
+round = unary(
+    "round",
+    _on_floats(np.rint),
+    None,
+    (-3, 3),
+    REAL,
+    ufunc=None,
+    doc="The nearest integer, halves to even. Its gradient is None.",
+)
+rint = unary(
+    "rint", np.rint, None, (-3, 3), FLOAT, doc="The nearest integer of a float, halves to even. Its gradient is None."
+)
 trunc = unary("trunc", np.trunc, None, (-3, 3), FLOAT, doc="x without its fraction. Its gradient is None.")
 
 # -- comparison and logic --------------------------------------------------------------------------------------------------
@@ -311,7 +409,11 @@ def _equal(x: Any, y: Any) -> Any:
 
 
 def _not_equal(x: Any, y: Any) -> Any:
-    return np.not_equal(x, y) if type(x) is not bytes and type(y) is not bytes else np.not_equal(st._array(x), st._array(y))
+    return (
+        np.not_equal(x, y)
+        if type(x) is not bytes and type(y) is not bytes
+        else np.not_equal(st._array(x), st._array(y))
+    )
 
 
 equal = _compare("equal", _equal, ANY, "x == y, elementwise.")
@@ -326,7 +428,9 @@ logical_xor = _compare("logical_xor", np.logical_xor, BOOL, "Exactly one of x an
 logical_not = unary("logical_not", np.logical_not, None, (0, 1), BOOL, doc="not x, elementwise.")
 is_nan = unary("is_nan", np.isnan, None, (-3, 3), INEXACT, out=bool_, doc="Where x is NaN.")
 is_inf = unary("is_inf", np.isinf, None, (-3, 3), INEXACT, out=bool_, doc="Where x is infinite.")
-is_finite = unary("is_finite", np.isfinite, None, (-3, 3), INEXACT, out=bool_, doc="Where x is neither NaN nor infinite.")
+is_finite = unary(
+    "is_finite", np.isfinite, None, (-3, 3), INEXACT, out=bool_, doc="Where x is neither NaN nor infinite."
+)
 
 
 def _check_numerics(x: Any, *, message: str) -> Any:
@@ -359,7 +463,9 @@ select = elementwise("select", "condition x y", lambda c, x, y: np.where(c, st._
 
 # -- complex numbers: these rules are not holomorphic and say themselves what becomes of g ---------------------------------
 
-conj = unary("conj", np.conj, lambda g: conj(g), (-3, 3), NUMERIC, holomorphic=False, linear=True, doc="The complex conjugate.")
+conj = unary(
+    "conj", np.conj, lambda g: conj(g), (-3, 3), NUMERIC, holomorphic=False, linear=True, doc="The complex conjugate."
+)
 real = unary("real", lambda x: np.real(x)[()], lambda g, x: st.match(g, x), (-3, 3), NUMERIC, out="kernel", holomorphic=False, ufunc=None,  # type: ignore[arg-type]
              shape=lambda x: Aval(x.shape, x.dtype.real_dtype), doc="The real part.")  # fmt: skip
 imag = unary("imag", lambda x: np.imag(x)[()], lambda g, x: st.match(g, x) * st.full_like(x, value=1j), (-3, 3), COMPLEX, out="kernel", holomorphic=False,  # type: ignore[arg-type]
@@ -378,7 +484,9 @@ def _complex_shape(x: Aval, y: Aval) -> Aval:
     from ..ground.dtypes import complex64, complex128, float32, float64
 
     if x.dtype not in (float32, float64) or x.dtype is not y.dtype:
-        raise invalid(f"The real and imaginary parts must both be float32 or both float64, but are {x.dtype.name} and {y.dtype.name}.")
+        raise invalid(
+            f"The real and imaginary parts must both be float32 or both float64, but are {x.dtype.name} and {y.dtype.name}."
+        )
     return Aval(broadcast(x.shape, y.shape), complex64 if x.dtype is float32 else complex128)
 
 

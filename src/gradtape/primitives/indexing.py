@@ -50,7 +50,9 @@ def _slice_shape(x: Aval, *, index: tuple) -> Aval:
             continue
         if at >= x.ndim:
             if not x.ndim:
-                raise invalid(f"Attempting to slice scalar input: a tensor of shape [] takes no index but ... and tf.newaxis, and was given {i}.")
+                raise invalid(
+                    f"Attempting to slice scalar input: a tensor of shape [] takes no index but ... and tf.newaxis, and was given {i}."
+                )
             raise invalid(f"Index out of range using input dim {at}; input has only {x.ndim} dims.")
         d = x.shape[at]
         if isinstance(i, slice):
@@ -74,13 +76,26 @@ def _unslice(g: Any, *, shape: Shape, index: tuple) -> Any:
 def _unslice_shape(g: Aval, *, shape: Shape, index: tuple) -> Aval:
     part = _slice_shape(Aval(shape, g.dtype), index=index).shape
     if not fitting(part, g.shape):
-        raise invalid(f"The slice of a tensor of shape {dims_text(shape)} has shape {dims_text(part)}, but the tensor to put there {dims_text(g.shape)}.")
+        raise invalid(
+            f"The slice of a tensor of shape {dims_text(shape)} has shape {dims_text(part)}, but the tensor to put there {dims_text(g.shape)}."
+        )
     return Aval(shape, g.dtype)
 
 
 def _slice_cases(rng: Any) -> list:
-    indices = ((1,), (-2,), (slice(0, 4, 2), slice(None, None, -1)), (None, slice(1, 3)), (0, -1), (slice(None), None, 2), (slice(3, 3),), ())
-    return [((_some(rng, 4, 3),), {"index": i}) for i in indices] + [((_some(rng),), {"index": i}) for i in ((), (None, None))]
+    indices = (
+        (1,),
+        (-2,),
+        (slice(0, 4, 2), slice(None, None, -1)),
+        (None, slice(1, 3)),
+        (0, -1),
+        (slice(None), None, 2),
+        (slice(3, 3),),
+        (),
+    )
+    return [((_some(rng, 4, 3),), {"index": i}) for i in indices] + [
+        ((_some(rng),), {"index": i}) for i in ((), (None, None))
+    ]
 
 
 strided_slice = Primitive(
@@ -123,7 +138,10 @@ def _out_of_range(i: Any, n: int, what: str = "indices") -> InvalidArgumentError
     at = np.argwhere((i < 0) | (i >= n))[0].tolist()
     value = i[tuple(at)]
     place = f"[{','.join(map(str, at))}]" if at else ""
-    return invalid(f"{what}{place} = {value} is not in [0, {n})" + (": negative indices do not count from the end here." if value < 0 else ""))
+    return invalid(
+        f"{what}{place} = {value} is not in [0, {n})"
+        + (": negative indices do not count from the end here." if value < 0 else "")
+    )
 
 
 def _any_outside(i: np.ndarray, n: int) -> bool:
@@ -174,7 +192,9 @@ def vector_row_numbers(i: Any, shape: Shape, batch_dims: int = 0, what: str = "s
             bad = ((i < 0) | (i >= dims)).any(-1)
             at = np.argwhere(bad)[0].tolist()
             place = f"[{','.join(map(str, at))}]" if at else ""
-            raise invalid(f"indices{place} = {i[tuple(at)].tolist()} does not index into {what} {dims_text(shape[batch_dims:])}")
+            raise invalid(
+                f"indices{place} = {i[tuple(at)].tolist()} does not index into {what} {dims_text(shape[batch_dims:])}"
+            )
         rows = rows * dims[j] + column if j else column
     if batch_dims:
         members = math.prod(shape[:batch_dims])
@@ -295,11 +315,15 @@ def _gather_shape(x: Aval, indices: Aval, *, axis: int, batch_dims: int) -> Aval
     if not x.ndim:
         raise invalid("params must be at least 1 dimensional, but has shape [].")
     if axis >= x.ndim:
-        raise invalid(f"Shape must be at least rank {axis + 1} but is rank {x.ndim}: axis is {axis}, params has shape {dims_text(x.shape)}.")
+        raise invalid(
+            f"Shape must be at least rank {axis + 1} but is rank {x.ndim}: axis is {axis}, params has shape {dims_text(x.shape)}."
+        )
     if not indices.dtype.is_integer:
         raise invalid(f"The indices must be integers, but are {indices.dtype.name}.")
     if not 0 <= batch_dims <= min(indices.ndim, axis):
-        raise invalid(f"Expected batch_dims in the range [0, {min(indices.ndim, axis)}], but got {batch_dims}: indices has rank {indices.ndim}, and axis is {axis}.")
+        raise invalid(
+            f"Expected batch_dims in the range [0, {min(indices.ndim, axis)}], but got {batch_dims}: indices has rank {indices.ndim}, and axis is {axis}."
+        )
     for d in range(batch_dims):
         if not fitting(x.shape[d : d + 1], indices.shape[d : d + 1]):
             raise invalid(f"params.shape[{d}]: {x.shape[d]} should be equal to indices.shape[{d}]: {indices.shape[d]}.")
@@ -347,7 +371,9 @@ def _ungather(g: Any, i: Any, *, shape: Shape, axis: int, batch_dims: int) -> An
     if np.shape(g) != shape[:axis] + i.shape[batch_dims:] + shape[axis + 1 :]:
         raise ValueError("the shapes do not fit")
     rows = row_numbers(i, shape, axis, batch_dims)
-    return _row_sums(rows, _table(g, rows.size, math.prod(shape[axis + 1 :])), math.prod(shape[: axis + 1])).reshape(shape)
+    return _row_sums(rows, _table(g, rows.size, math.prod(shape[axis + 1 :])), math.prod(shape[: axis + 1])).reshape(
+        shape
+    )
 
 
 def _ungather_shape(g: Aval, indices: Aval, *, shape: Shape, axis: int, batch_dims: int) -> Aval:
@@ -396,9 +422,13 @@ def _check_vectors(shape: tuple, indices: Aval, batch_dims: int) -> tuple:
     if not 0 <= batch_dims < indices.ndim:
         raise invalid(f"batch_dims = {batch_dims} must be less than rank(indices) = {indices.ndim}.")
     if batch_dims + k > len(shape):
-        raise invalid(f"index innermost dimension length must be <= params rank; saw: {k} vs. {len(shape) - batch_dims}.")
+        raise invalid(
+            f"index innermost dimension length must be <= params rank; saw: {k} vs. {len(shape) - batch_dims}."
+        )
     if not fitting(shape[:batch_dims], indices.shape[:batch_dims]):
-        raise invalid(f"The first {batch_dims} dimension(s) of a tensor of shape {dims_text(shape)} and of indices of shape {dims_text(indices.shape)} must be equal.")
+        raise invalid(
+            f"The first {batch_dims} dimension(s) of a tensor of shape {dims_text(shape)} and of indices of shape {dims_text(indices.shape)} must be equal."
+        )
     return indices.shape[:-1] + shape[batch_dims + k :]
 
 
@@ -438,7 +468,9 @@ _VECTORS = (
 
 def _gather_nd_cases(rng: Any) -> list:
     again = _ints([0, 1], [0, 1], [1, 0])
-    return [((_some(rng, 2, 3, 4), i), {"batch_dims": b}) for i, b in (*_VECTORS, (again, 0))] + [((_some(rng, 3), _ints(2)), {"batch_dims": 0})]
+    return [((_some(rng, 2, 3, 4), i), {"batch_dims": b}) for i, b in (*_VECTORS, (again, 0))] + [
+        ((_some(rng, 3), _ints(2)), {"batch_dims": 0})
+    ]
 
 
 gather_nd = Primitive(
@@ -484,14 +516,22 @@ def _scatter_into(how: str) -> Any:
 
 def _scatter_into_shape(x: Aval, indices: Aval, updates: Aval, *, batch_dims: int) -> Aval:
     if x.dtype is not updates.dtype:
-        raise invalid(f"The updates must have the tensor's dtype {x.dtype.name}, but are {updates.dtype.name}: convert them with tf.cast.")
+        raise invalid(
+            f"The updates must have the tensor's dtype {x.dtype.name}, but are {updates.dtype.name}: convert them with tf.cast."
+        )
     _check_updates(x.shape, indices, updates, batch_dims)
     return x
 
 
 def _scatter_into_cases(rng: Any) -> list:
     """Each place once: where places repeat, "update" is no function of its inputs that has a derivative."""
-    return [((_some(rng, 2, 3, 4), i, 1 + _some(rng, *np.shape(_gather_nd(np.zeros((2, 3, 4)), i, batch_dims=b)))), {"batch_dims": b}) for i, b in _VECTORS]
+    return [
+        (
+            (_some(rng, 2, 3, 4), i, 1 + _some(rng, *np.shape(_gather_nd(np.zeros((2, 3, 4)), i, batch_dims=b)))),
+            {"batch_dims": b},
+        )
+        for i, b in _VECTORS
+    ]
 
 
 def _tensor_scatter(how: str, dx: Any, du: Any, accepts: int, doc: str, **row: Any) -> Primitive:
@@ -531,8 +571,20 @@ def _extreme_du(g: Any, x: Any, indices: Any, updates: Any, out: Any, batch_dims
     return _picked(g / count, indices, batch_dims) * by_u
 
 
-tensor_scatter_min = _tensor_scatter("min", _extreme_dx, _extreme_du, REAL, "The tensor and the updates, whichever is smaller, where index vectors say; ties share the gradient evenly.")
-tensor_scatter_max = _tensor_scatter("max", _extreme_dx, _extreme_du, REAL, "The tensor and the updates, whichever is larger, where index vectors say; ties share the gradient evenly.")
+tensor_scatter_min = _tensor_scatter(
+    "min",
+    _extreme_dx,
+    _extreme_du,
+    REAL,
+    "The tensor and the updates, whichever is smaller, where index vectors say; ties share the gradient evenly.",
+)
+tensor_scatter_max = _tensor_scatter(
+    "max",
+    _extreme_dx,
+    _extreme_du,
+    REAL,
+    "The tensor and the updates, whichever is larger, where index vectors say; ties share the gradient evenly.",
+)
 
 # -- places of what is not zero -------------------------------------------------------------------------------------------------
 
@@ -579,7 +631,10 @@ class IndexedSlices:
     def __init__(self, values: Any, indices: Any, dense_shape: Any = None) -> None:
         self._values, self._indices = values, indices
         if dense_shape is not None and type(dense_shape) is not tuple:
-            dense_shape = tuple(int(d) for d in (dense_shape if isinstance(dense_shape, list | TensorShape) else np.asarray(dense_shape)))
+            dense_shape = tuple(
+                int(d)
+                for d in (dense_shape if isinstance(dense_shape, list | TensorShape) else np.asarray(dense_shape))
+            )
         self._dense_shape: Shape | None = dense_shape
 
     values = property(lambda self: self._values, doc="The rows.")
@@ -602,7 +657,9 @@ class IndexedSlices:
     def to_dense(self) -> Any:
         """The whole as a Tensor. ValueError where the dense shape is unknown."""
         if self._dense_shape is None:
-            raise ValueError(f"Tensor conversion requested for IndexedSlices without dense_shape: {self}. Give dense_shape when making it.")
+            raise ValueError(
+                f"Tensor conversion requested for IndexedSlices without dense_shape: {self}. Give dense_shape when making it."
+            )
         return ungather(_tensor(self._values), _tensor(self._indices), shape=self._dense_shape, axis=0, batch_dims=0)
 
     _to_tensor = to_dense
@@ -612,7 +669,11 @@ class IndexedSlices:
         i, j = _tensor(self._indices), _tensor(other._indices)
         if i._d is not j._d:
             i, j = st.cast(i, int64), st.cast(j, int64)
-        return IndexedSlices(st.concat(_tensor(other._values), _tensor(self._values), axis=0), st.concat(j, i, axis=0), self._dense_shape or other._dense_shape)
+        return IndexedSlices(
+            st.concat(_tensor(other._values), _tensor(self._values), axis=0),
+            st.concat(j, i, axis=0),
+            self._dense_shape or other._dense_shape,
+        )
 
     def __neg__(self) -> IndexedSlices:
         return IndexedSlices(-self._values, self._indices, self._dense_shape)

@@ -42,7 +42,9 @@ def _cases(lo: float = -3, hi: float = 3) -> Callable:
 def reduction(name: str, kernel: Callable, grad: Callable | None, accepts: int, **row: Any) -> Primitive:
     """A row that reduces along ``axis``."""
     row.setdefault("cases", _cases())
-    return Primitive(name, "x", kernel, shape=row.pop("shape", _shape), grad=(grad,), accepts=accepts, batch=_batch, **row)
+    return Primitive(
+        name, "x", kernel, shape=row.pop("shape", _shape), grad=(grad,), accepts=accepts, batch=_batch, **row
+    )
 
 
 def _reducer(ufunc: Any) -> Callable:
@@ -74,7 +76,11 @@ def _extreme(ufunc: np.ufunc) -> Callable:
             return x
         if x.size == 0:
             big = ufunc is np.maximum
-            empty = (-np.inf if big else np.inf) if x.dtype.kind in "fV" else getattr(np.iinfo(x.dtype), "min" if big else "max")
+            empty = (
+                (-np.inf if big else np.inf)
+                if x.dtype.kind in "fV"
+                else getattr(np.iinfo(x.dtype), "min" if big else "max")
+            )
             return ufunc.reduce(x, axis=axis, keepdims=keepdims, initial=x.dtype.type(empty))
         return ufunc.reduce(x, axis=axis, keepdims=keepdims)
 
@@ -137,8 +143,12 @@ def _tie_grad(g: Any, x: Any, out: Any, axis: Axes, keepdims: bool) -> Any:
     return ties * (st.restore_axes(g, s, axis, keepdims) / sum(ties, axis=axis, keepdims=True))
 
 
-max = reduction("max", _extreme(np.maximum), _tie_grad, REAL, doc="The largest element along axes; ties share the gradient evenly.")
-min = reduction("min", _extreme(np.minimum), _tie_grad, REAL, doc="The smallest element along axes; ties share the gradient evenly.")
+max = reduction(
+    "max", _extreme(np.maximum), _tie_grad, REAL, doc="The largest element along axes; ties share the gradient evenly."
+)
+min = reduction(
+    "min", _extreme(np.minimum), _tie_grad, REAL, doc="The smallest element along axes; ties share the gradient evenly."
+)
 
 
 def _logsumexp(x: Any, *, axis: Axes, keepdims: bool) -> Any:
@@ -166,8 +176,20 @@ def _finite(x: Any) -> Any:
     return ew.select(ew.equal(x, st.full_like(x, value=-np.inf)), st.zeros_like(x), x)
 
 
-any = reduction("any", lambda x, *, axis, keepdims: np.logical_or.reduce(x, axis=axis, keepdims=keepdims) if np.ndim(x) else x, None, BOOL, doc="Whether any element is true along axes.")
-all = reduction("all", lambda x, *, axis, keepdims: np.logical_and.reduce(x, axis=axis, keepdims=keepdims) if np.ndim(x) else x, None, BOOL, doc="Whether all elements are true along axes.")
+any = reduction(
+    "any",
+    lambda x, *, axis, keepdims: np.logical_or.reduce(x, axis=axis, keepdims=keepdims) if np.ndim(x) else x,
+    None,
+    BOOL,
+    doc="Whether any element is true along axes.",
+)
+all = reduction(
+    "all",
+    lambda x, *, axis, keepdims: np.logical_and.reduce(x, axis=axis, keepdims=keepdims) if np.ndim(x) else x,
+    None,
+    BOOL,
+    doc="Whether all elements are true along axes.",
+)
 
 
 def _arg_shape(x: Aval, *, axis: int) -> Aval:
@@ -190,8 +212,12 @@ def _arg(name: str, f: Callable, doc: str) -> Primitive:
                      cases=lambda rng: [((rng.uniform(-3, 3, (2, 3)),), {"axis": a}) for a in (0, 1)], doc=doc)  # fmt: skip
 
 
-argmax = _arg("argmax", np.argmax, "The index of the largest element along an axis, the first at a tie. Not differentiable.")
-argmin = _arg("argmin", np.argmin, "The index of the smallest element along an axis, the first at a tie. Not differentiable.")
+argmax = _arg(
+    "argmax", np.argmax, "The index of the largest element along an axis, the first at a tie. Not differentiable."
+)
+argmin = _arg(
+    "argmin", np.argmin, "The index of the smallest element along an axis, the first at a tie. Not differentiable."
+)
 
 # -- running sums and products ---------------------------------------------------------------------------------------------
 
@@ -212,7 +238,12 @@ def _running(accumulate: Callable, start: float) -> Callable:
 
 def _running_cases(rng: Any) -> list:
     u = lambda *s: rng.uniform(0.5, 2, s)
-    return [((u(2, 3),), {"axis": a, "exclusive": e, "reverse": r}) for a in (0, 1) for e in (False, True) for r in (False, True)]
+    return [
+        ((u(2, 3),), {"axis": a, "exclusive": e, "reverse": r})
+        for a in (0, 1)
+        for e in (False, True)
+        for r in (False, True)
+    ]
 
 
 def _running_shape(x: Aval, *, axis: int, exclusive: bool, reverse: bool) -> Aval:
@@ -261,5 +292,3 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     axis = tuple(i for i in range(len(have)) if i < lead or (shape[i - lead] == 1 and have[i] != 1))
     out = sum(g, axis=axis, keepdims=False) if axis else g
     return out if out._shape == shape else st.reshape(out, shape=shape)
-
-

@@ -47,7 +47,9 @@ def _array(x: Any) -> Any:
 
 def _reshape_shape(x: Aval, *, shape: Shape) -> Aval:
     if None not in x.shape and None not in shape and math.prod(x.shape) != math.prod(shape):
-        raise invalid(f"Input to reshape is a tensor with {math.prod(x.shape)} values (shape {dims_text(x.shape)}), but the requested shape {dims_text(shape)} has {math.prod(shape)}.")
+        raise invalid(
+            f"Input to reshape is a tensor with {math.prod(x.shape)} values (shape {dims_text(x.shape)}), but the requested shape {dims_text(shape)} has {math.prod(shape)}."
+        )
     return Aval(shape, x.dtype)
 
 
@@ -62,7 +64,9 @@ reshape = Primitive(
 
 def _transpose_shape(x: Aval, *, perm: Shape) -> Aval:
     if sorted(perm) != list(range(x.ndim)):
-        raise invalid(f"perm {list(perm)} is no permutation of the {x.ndim} dimensions of a tensor of shape {dims_text(x.shape)}.")
+        raise invalid(
+            f"perm {list(perm)} is no permutation of the {x.ndim} dimensions of a tensor of shape {dims_text(x.shape)}."
+        )
     return Aval(tuple(x.shape[p] for p in perm), x.dtype)
 
 
@@ -125,7 +129,6 @@ roll = Primitive(
 )  # fmt: skip
 
 
-
 def _times(repeats: int | Shape, n: int | None) -> int | None:
     return sum(repeats) if not isinstance(repeats, int) else None if n is None else n * repeats
 
@@ -133,14 +136,18 @@ def _times(repeats: int | Shape, n: int | None) -> int | None:
 def _repeat_shape(x: Aval, *, repeats: int | Shape, axis: int) -> Aval:
     a = check_axis(axis, x.ndim)
     if not isinstance(repeats, int) and x.shape[a] not in (len(repeats), None):
-        raise invalid(f"repeats must be one number or {x.shape[a]}, one for each element of axis {a} of a tensor of shape {dims_text(x.shape)}, but there are {len(repeats)}.")
+        raise invalid(
+            f"repeats must be one number or {x.shape[a]}, one for each element of axis {a} of a tensor of shape {dims_text(x.shape)}, but there are {len(repeats)}."
+        )
     return Aval(x.shape[:a] + (_times(repeats, x.shape[a]),) + x.shape[a + 1 :], x.dtype)
 
 
 def _sum_repeats_shape(g: Aval, *, n: int, repeats: int | Shape, axis: int) -> Aval:
     a = check_axis(axis, g.ndim)
     if g.shape[a] not in (_times(repeats, n), None):
-        raise invalid(f"{n} slices repeated {repeats} times are {_times(repeats, n)}, not the {g.shape[a]} of axis {a} of a tensor of shape {dims_text(g.shape)}.")
+        raise invalid(
+            f"{n} slices repeated {repeats} times are {_times(repeats, n)}, not the {g.shape[a]} of axis {a} of a tensor of shape {dims_text(g.shape)}."
+        )
     return Aval(g.shape[:a] + (n,) + g.shape[a + 1 :], g.dtype)
 
 
@@ -156,7 +163,9 @@ def _sum_repeats(g: Any, *, n: int, repeats: int | Shape, axis: int) -> Any:
     counts = np.asarray(repeats)
     some = counts > 0
     if some.any():
-        out[(slice(None),) * axis + (some,)] = np.add.reduceat(g, (np.cumsum(counts) - counts)[some], axis, dtype=g.dtype)
+        out[(slice(None),) * axis + (some,)] = np.add.reduceat(
+            g, (np.cumsum(counts) - counts)[some], axis, dtype=g.dtype
+        )
     return out
 
 
@@ -191,13 +200,19 @@ def _concat_shape(*xs: Aval, axis: int) -> Aval:
     first = xs[0]
     for x in xs:
         if x.ndim != first.ndim or x.ndim == 0:
-            raise invalid(f"concat needs tensors of one rank, at least 1: got shapes {', '.join(dims_text(x.shape) for x in xs)}.")
+            raise invalid(
+                f"concat needs tensors of one rank, at least 1: got shapes {', '.join(dims_text(x.shape) for x in xs)}."
+            )
     a = check_axis(axis, first.ndim)
     for x in xs:
         if x.dtype is not first.dtype:
             raise invalid(f"concat needs tensors of one dtype: got {first.dtype.name} and {x.dtype.name}.")
-        if any(d != e and None not in (d, e) for i, (d, e) in enumerate(zip(x.shape, first.shape, strict=True)) if i != a):
-            raise invalid(f"Dimensions of inputs should match except on axis {a}: got shapes {', '.join(dims_text(x.shape) for x in xs)}.")
+        if any(
+            d != e and None not in (d, e) for i, (d, e) in enumerate(zip(x.shape, first.shape, strict=True)) if i != a
+        ):
+            raise invalid(
+                f"Dimensions of inputs should match except on axis {a}: got shapes {', '.join(dims_text(x.shape) for x in xs)}."
+            )
     total = None if any(x.shape[a] is None for x in xs) else sum(x.shape[a] for x in xs)
     return Aval(first.shape[:a] + (total,) + first.shape[a + 1 :], first.dtype)
 
@@ -238,7 +253,9 @@ def _unstack(x: Any, *, axis: int) -> tuple:
 def _unstack_shape(x: Aval, *, axis: int) -> list[Aval]:
     a = check_axis(axis, x.ndim)
     if x.shape[a] is None:
-        raise invalid(f"Cannot unstack along axis {a} of a tensor of shape {dims_text(x.shape)}: its length is unknown.")
+        raise invalid(
+            f"Cannot unstack along axis {a} of a tensor of shape {dims_text(x.shape)}: its length is unknown."
+        )
     return [Aval(x.shape[:a] + x.shape[a + 1 :], x.dtype)] * x.shape[a]
 
 
@@ -263,13 +280,18 @@ def _split(x: Any, *, sizes: Shape, axis: int) -> tuple:
 def _split_shape(x: Aval, *, sizes: Shape, axis: int) -> list[Aval]:
     a = check_axis(axis, x.ndim)
     if x.shape[a] is not None and sum(sizes) != x.shape[a]:
-        raise invalid(f"The sizes {list(sizes)} add up to {sum(sizes)}, but axis {a} of the tensor of shape {dims_text(x.shape)} has {x.shape[a]}.")
+        raise invalid(
+            f"The sizes {list(sizes)} add up to {sum(sizes)}, but axis {a} of the tensor of shape {dims_text(x.shape)} has {x.shape[a]}."
+        )
     return [Aval(x.shape[:a] + (s,) + x.shape[a + 1 :], x.dtype) for s in sizes]
 
 
 def _split_grad(g: tuple, x_shape: Shape, sizes: Shape, axis: int) -> Any:
     like = next(c for c in g if c is not None)
-    parts = [zeros_of(like, shape=x_shape[:axis] + (n,) + x_shape[axis + 1 :]) if c is None else c for c, n in zip(g, sizes, strict=True)]
+    parts = [
+        zeros_of(like, shape=x_shape[:axis] + (n,) + x_shape[axis + 1 :]) if c is None else c
+        for c, n in zip(g, sizes, strict=True)
+    ]
     return concat(*parts, axis=axis)
 
 
@@ -301,7 +323,9 @@ def _pad(x: Any, *, paddings: tuple[tuple[int, int], ...], value: Any) -> Any:
 
 
 def _pad_grad(g: Any, x_shape: Shape, paddings: tuple) -> Any:
-    return indexing.strided_slice(g, index=tuple(slice(a, a + d, 1) for d, (a, _) in zip(x_shape, paddings, strict=True)))
+    return indexing.strided_slice(
+        g, index=tuple(slice(a, a + d, 1) for d, (a, _) in zip(x_shape, paddings, strict=True))
+    )
 
 
 pad = Primitive(
@@ -353,7 +377,9 @@ def _bitcast_shape(x: Aval, *, dtype: DType) -> Aval:
     if has < had:
         return Aval((*x.shape, had // has), dtype)
     if has > had and (not x.ndim or x.shape[-1] not in (has // had, None)):
-        raise invalid(f"Cannot bitcast from {x.dtype.name} to {dtype.name}: the last dimension of shape {dims_text(x.shape)} must be {has // had}, the parts of one element.")
+        raise invalid(
+            f"Cannot bitcast from {x.dtype.name} to {dtype.name}: the last dimension of shape {dims_text(x.shape)} must be {has // had}, the parts of one element."
+        )
     return Aval(x.shape[:-1] if has > had else x.shape, dtype)
 
 
@@ -395,7 +421,9 @@ def assertion_text(condition: Any, data: tuple, message: str, labels: tuple[str,
         where = np.argwhere(np.logical_not(condition))
         where = where[:n] if n >= 0 else where
         lines.append(f"Indices of first {len(where)} different values:\n{where}")
-        lines += [f"Corresponding {label} values:\n{a[tuple(where.T)]}" for label, a in zip(labels, arrays, strict=True)]
+        lines += [
+            f"Corresponding {label} values:\n{a[tuple(where.T)]}" for label, a in zip(labels, arrays, strict=True)
+        ]
     for label, a in zip(labels, arrays, strict=True):
         head = a.ravel()[:n] if n >= 0 else a.ravel()
         lines.append(f"First {len(head)} elements of {label}:\n{head}")
@@ -424,8 +452,28 @@ def _like(value: int) -> Any:
     return kernel
 
 
-zeros_like = Primitive("zeros_like", "x", _like(0), shape=_same, accepts=ANY, elementwise=True, batch=_pointwise, domain=((-3, 3),), doc="Zeros of the same shape and dtype.")
-ones_like = Primitive("ones_like", "x", _like(1), shape=_same, accepts=NUMERIC | BOOL, elementwise=True, batch=_pointwise, domain=((-3, 3),), doc="Ones of the same shape and dtype.")
+zeros_like = Primitive(
+    "zeros_like",
+    "x",
+    _like(0),
+    shape=_same,
+    accepts=ANY,
+    elementwise=True,
+    batch=_pointwise,
+    domain=((-3, 3),),
+    doc="Zeros of the same shape and dtype.",
+)
+ones_like = Primitive(
+    "ones_like",
+    "x",
+    _like(1),
+    shape=_same,
+    accepts=NUMERIC | BOOL,
+    elementwise=True,
+    batch=_pointwise,
+    domain=((-3, 3),),
+    doc="Ones of the same shape and dtype.",
+)
 full_like = Primitive("full_like", "x", lambda x, *, value: np.full_like(x, value)[()], shape=_same, accepts=NUMERIC | BOOL, batch=_pointwise,
                       cases=lambda rng: [((_some(rng, 2, 3),), {"value": 2.5})], doc="A constant of the same shape and dtype.")  # fmt: skip
 zeros_of = Primitive("zeros_of", "x", lambda x, *, shape: np.zeros(shape, x.dtype)[()], shape=lambda x, *, shape: Aval(shape, x.dtype), accepts=NUMERIC | BOOL,
@@ -452,7 +500,9 @@ def _range(start: Any, limit: Any, delta: Any) -> Any:
 
 def _range_shape(start: Aval, limit: Aval, delta: Aval) -> Aval:
     if start.ndim or limit.ndim or delta.ndim:
-        raise invalid(f"range takes scalars, but was given shapes {dims_text(start.shape)}, {dims_text(limit.shape)} and {dims_text(delta.shape)}.")
+        raise invalid(
+            f"range takes scalars, but was given shapes {dims_text(start.shape)}, {dims_text(limit.shape)} and {dims_text(delta.shape)}."
+        )
     return Aval((None,), start.dtype)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .fusion import Group
 from .ir import F64, I1, I8, I64, PTR, Code, Type, Val, where
 from .lower import Buf, Fold, Map, View, row_major
+from .mathfn import MATH
 
 if TYPE_CHECKING:
     from .program import Frame
@@ -183,7 +184,7 @@ class Nest:
                 at -= 1
             self.suffix.append(at)
         inner = self.length[self.order[-1]] if rank else 0
-        weight = len(self.group.ops) + sum(op.f.__name__ == "inline" for op in self.group.ops if isinstance(op, Map)) * FEW_OPS
+        weight = sum(FEW_OPS if isinstance(op, Map) and op.name in MATH else 1 for op in self.group.ops)
         flat = rank > 0 and self.order[-1] == v and any(s < rank for s in self.suffix)
         self.unroll = 4 if flat and weight <= FEW_OPS and inner >= 8 * max(self.lanes, 1) else 1
         self.wide = []
@@ -203,7 +204,8 @@ class Nest:
             if self._in_memory(i):
                 self._over(f, lambda x, f=f: code.const(f.reducer.start(x.t), x.t, x.n))
         none: list[Val | None] = [None] * len(self.folds)
-        accs = self._level(0, pointers, {}, {}, self._start(0, none))
+        known = {k: code.load(pointers[k], o.view.t) for k, o in self.operands.items() if not o.store and not any(o.strides)}
+        accs = self._level(0, pointers, {}, known, self._start(0, none))
         for i, s in enumerate(self.suffix):
             if s == 0:
                 self._finish(i, accs[i], pointers)  # type: ignore[arg-type]

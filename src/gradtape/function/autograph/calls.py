@@ -72,7 +72,7 @@ def _function(f: FunctionType) -> FunctionType:
         return known[2]
     if "ag__" in f.__code__.co_freevars or as_is(f):
         return f
-    from .convert import or_as_it_is
+    from .conversion import or_as_it_is
 
     return or_as_it_is(f)
 

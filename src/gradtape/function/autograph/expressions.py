@@ -122,6 +122,10 @@ class Expressions:
         finally:
             self._quick = quick
 
+    def staged_form(self, node: Any) -> Any:
+        """The form of an expression that need not be quick over Python values."""
+        return self(node) if binds_by_walrus(node) else self._slow(node)
+
     def _bool_op(self, node: ast.BoolOp) -> ast.expr:
         return self._chain(type(node.op) is _AND, node.values, node)
 

@@ -46,6 +46,7 @@ class Liveness:
         self._outer = frozenset(body.outer)
         self._hidden = frozenset(body.captured | body.rebound)
         self._rebound = frozenset(body.rebound)
+        self._used = lowered.used
         self._targets: dict[str, Names] = {RETURNED: self._outer | ({RESULT} if lowered.returns else _EMPTY)}
         self._floor = _EMPTY  # what handlers of exceptions read
         self._finals = _EMPTY  # what the finally blocks around read
@@ -66,7 +67,7 @@ class Liveness:
             if t is Simple:
                 u.add(uses(s.node))
             elif t is SetFlag or t is Jump:
-                u.binds.add(s.flag)
+                u.binds |= {s.flag} & self._used
             elif t is If or t is While:
                 u.add(uses(s.test))
             elif t is For:

@@ -12,13 +12,12 @@ from typing import Any
 
 from . import staging
 from .messages import invalid
-from .staging import UNSET
 
 
 class Iteration:
     """The staged iterations of a loop."""
 
-    def __iter__(self) -> Any:
+    def __iter__(self, *_: Any) -> Any:
         raise invalid(
             "A staged range, zip or enumerate has no items while a function is traced: only a `for` statement of a converted function can run over it. Write the loop as a `for` "
             "statement, or use tf.map_fn."
@@ -195,6 +194,3 @@ _IDS = frozenset(map(id, TABLE))
 def is_overloaded(f: Any) -> bool:
     """Whether a built-in function has another form for staged values."""
     return id(f) in _IDS
-
-
-__all__ = ["TABLE", "UNSET", "Iteration", "is_overloaded", "iterates", "iteration"]

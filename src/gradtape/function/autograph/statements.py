@@ -114,7 +114,7 @@ class Statements:
             return [copied(s.node, test=self._expr(s.test), body=self._block(s.then, inline) or [at.skip()], orelse=self._block(s.orelse, inline))]
         if s.carried.unfit is None and not (inline and self._afford(s)):
             self._note_undeclared(s, inline)
-            return self._branches(at, self._expr(s.test), s.then, s.orelse, s.carried)
+            return self._branches(at, self._expr.staged_form(s.test), s.then, s.orelse, s.carried)
         t = self._expr.temporary()
         test, negated = s.test, False
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -161,7 +161,7 @@ class Statements:
             return [copied(s.node, test=self._expr(test), body=self._block(s.body, inline) or [at.skip()], orelse=[])]
         if s.carried.unfit is None and not (inline and self._afford(s)):
             self._note_undeclared(s, inline)
-            return self._loop(at, "while_", at.thunk(self._expr(test)), s)
+            return self._loop(at, "while_", at.thunk(self._expr.staged_form(test)), s)
         going = [at.is_(at.name(f), False) for f in s.exits]
         pending = [at.op("staged", at.name(f)) for f in s.exits]
         if not python:
@@ -172,14 +172,14 @@ class Statements:
             going.append(self._expr(test))
         loop = at.loop(going[0] if len(going) == 1 else at.bool_op(ast.And(), *going), self._block(s.body, inline))
         check = pending[0] if len(pending) == 1 else at.bool_op(ast.Or(), *pending)
-        return [loop, at.when(check, self._loop(at, "while_", at.thunk(self._expr(test)), s))]
+        return [loop, at.when(check, self._loop(at, "while_", at.thunk(self._expr.staged_form(test)), s))]
 
     def _for(self, s: For, inline: bool) -> list[ast.stmt]:
         at = At(s.iterable)
         iterable = self._expr(s.iterable)
         if s.carried.unfit is None and not (inline and self._afford(s)):
             self._note_undeclared(s, inline)
-            return self._loop(at, "for_", iterable, s)
+            return self._loop(at, "for_", self._expr.staged_form(s.iterable), s)
         t = self._expr.temporary()
         over = at.op("iterator", iterable) if s.exits else iterable
         body = self._block(s.body, inline)

@@ -1,0 +1,296 @@
+"""Matrix products: small ones in register tiles with what follows them applied before the store, large ones by BLAS."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from .fusion import Group
+from .ir import F32, I32, Code, Type, Val, fma
+from .lower import Buf, Product, View, inlined
+from .loops import across, compute, first_lanes, gather, key, lanes_for, scatter
+
+if TYPE_CHECKING:
+    from .program import Frame
+
+UNROLLED = 8  # inner dimensions up to this length are written out
+
+
+def write_product(frame: Frame, group: Group) -> None:
+    """Write the group's product, once for each matrix of the batch."""
+    p = group.ops[0]
+    assert isinstance(p, Product)
+    code, batch = frame.code, p.out.shape[:-2]
+    x, y = p.reads
+    px, py = frame.pointer(x), frame.pointer(y)
+    if not inlined(p):
+        pz = frame.pointer(p.out.view())
+
+    def over(axis: int, px: Val, py: Val, index: list[Val]) -> None:
+        if axis < len(batch):
+
+            def turn(i: Val, carried: list[Val]) -> list[Val]:
+                qx, qy = (code.offset(q, i * v.strides[axis], v.t.size) if v.strides[axis] else q for q, v in ((px, x), (py, y)))
+                over(axis + 1, qx, qy, [*index, i])
+                return []
+
+            code.loop(0, batch[axis], 1, [], turn)
+        elif inlined(p):
+            Tiles(frame, group, px, py, index).write()
+        else:
+            at = pz
+            for i, s in zip(index, p.out.view().strides, strict=False):
+                at = code.offset(at, i * s, p.out.t.size) if s else at
+            gemm(code, p, px, py, at)
+
+    over(0, px, py, [])
+
+
+# -- BLAS --------------------------------------------------------------------------------------------------------------------
+
+
+def gemm(code: Code, p: Product, px: Val, py: Val, pz: Val) -> None:
+    """Call BLAS: it counts columns first, and so computes zᵀ = yᵀ xᵀ."""
+    t, name = p.out.t, "blas.sgemm" if p.out.t is F32 else "blas.dgemm"
+
+    def layout(v: View, rows: int, columns: int) -> tuple[str, int]:
+        s, u = v.strides[-2:]
+        if u == 1 and (s >= columns or rows == 1):
+            return "N", max(s, columns)
+        return "T", max(u, rows)
+
+    x, y = p.reads
+    (tx, ldx), (ty, ldy) = layout(x, p.m, p.k), layout(y, p.k, p.n)
+
+    def place(n: Val) -> Val:
+        at = code.stack(8, 8)
+        code.store(n, at)
+        return at
+
+    def number(n: int) -> Val:
+        return place(code.const(n, I32))
+
+    def letter(c: str) -> Val:
+        return place(code.const(ord(c), I32))
+
+    one, zero = place(code.const(1, t)), place(code.const(0, t))
+    args = [letter(ty), letter(tx), number(p.n), number(p.m), number(p.k), one, py, number(ldy), px, number(ldx), zero, pz, number(p.n)]
+    code.module.declare(name, f"void {{}}({', '.join(['ptr'] * len(args))})")
+    code.write(f"call void @{name}({', '.join(f'ptr {a.name}' for a in args)})")
+
+
+# -- register tiles --------------------------------------------------------------------------------------------------------------
+
+
+class Tiles:
+    """One product of matrices in registers: blocks of the result are summed over k, finished and stored."""
+
+    def __init__(self, frame: Frame, group: Group, px: Val, py: Val, index: list[Val]) -> None:
+        p = group.ops[0]
+        assert isinstance(p, Product)
+        self.frame, self.group, self.p, self.code, self.px, self.py, self.index = frame, group, p, frame.code, px, py, index
+        self.t: Type = p.out.t
+        self.sx, self.sy = list(p.reads[0].strides[-2:]), list(p.reads[1].strides[-2:])
+        self.live = 0
+
+    def write(self) -> None:
+        """Write the loops in the form that the operands' layouts ask for."""
+        p = self.p
+        if p.form == "packed":
+            self._pack()
+        if p.form == "dots":
+            self._dots()
+        else:
+            self._tiles("rows" if p.form == "rows" else "columns")
+
+    def _pack(self) -> None:
+        """Copy y, so that the columns of a row lie side by side."""
+        code, p, size = self.code, self.p, self.t.size
+        room = code.offset(self.frame.arena, self.group.scratch_at)
+        lanes = lanes_for(code, self.frame.lanes, [size], p.k)
+        sk, sn = self.sy
+
+        def block(k: Val, live: int) -> None:
+            """Elements k, k + 1, ... of each column: read along the column, written ``n`` apart."""
+
+            def column(j: Val, carried: list[Val]) -> list[Val]:
+                at = code.offset(code.offset(self.py, k * sk, size), j * sn, size)
+                to = code.offset(code.offset(room, k * p.n, size), j, size)
+                if sk == 1:
+                    v = code.load(at, self.t, lanes, code.mask)
+                else:
+                    v = gather(code, at, self.t, sk, lanes, live or lanes)
+                scatter(code, v, to, p.n, live or lanes)
+                return []
+
+            code.loop(0, p.n, 1, [], column)
+
+        if not lanes:
+            code.loop(0, p.n, 1, [], lambda j, c: (code.store(code.load(code.offset(self.py, j * sn, size), self.t), code.offset(room, j, size)), [])[1])
+        else:
+            full = p.k // lanes * lanes
+            code.loop(0, full, lanes, [], lambda k, c: (block(k, 0), [])[1])
+            if p.k > full:
+                code.mask = first_lanes(code, p.k - full, lanes)
+                block(code.int(full), p.k - full)
+                code.mask = None
+        self.py, self.sy = room, [p.n, 1]
+
+    # -- vectors along the columns of y, or along the rows of x
+
+    def _tiles(self, along: str) -> None:
+        code, p = self.code, self.p
+        wide = along == "columns"
+        length, count = (p.n, p.m) if wide else (p.m, p.n)
+        self.lanes = lanes = lanes_for(code, self.frame.lanes, [self.t.size], length)
+        step = max(lanes, 1)
+        full = length // step
+        registers = 32 if self.frame.wide_registers else 16
+        # as many vectors side by side as divide the length, then as many rows as the registers hold
+        across_ = next((c for c in (4, 3, 2, 1) if full % c == 0), 1) if full else 1
+        if full > 4 and across_ == 1:
+            across_ = 2
+        most = max(1, min((registers - across_ - 2) // across_, 8 if across_ > 1 else 12))
+        down = next((d for d in range(min(most, count), max(1, most // 2) - 1, -1) if count % d == 0), min(most, count))
+
+        def column(start: Val, vectors: int) -> None:
+            whole = count // down * down
+            code.loop(0, whole, down, [], lambda i, c: (self._tile(i, down, start, vectors, wide), [])[1])
+            if count > whole:
+                with code.scope():
+                    self._tile(code.int(whole), count - whole, start, vectors, wide)
+
+        blocks = full // across_ * across_
+        code.loop(0, blocks * step, across_ * step, [], lambda j, c: (column(j, across_), [])[1])
+        if full > blocks:
+            column(code.int(blocks * step), full - blocks)
+        if length > full * step:
+            self.live = length - full * step
+            code.mask = first_lanes(code, self.live, lanes)
+            column(code.int(full * step), 1)
+            self.live, code.mask = 0, None
+
+    def _tile(self, i: Val, down: int, j: Val, vectors: int, wide: bool) -> None:
+        """``down`` lines from i on (rows of x, or columns of y), by ``vectors`` vectors from j on."""
+        code, t, lanes, size = self.code, self.t, self.lanes, self.t.size
+        (xm, xk), (yk, yn) = self.sx, self.sy
+        # one operand gives single elements, the other vectors
+        ones, so, ko = (self.px, xm, xk) if wide else (self.py, yn, yk)
+        many, sm, km = (self.py, yn, yk) if wide else (self.px, xm, xk)
+        ones = code.offset(ones, i * so, size) if so else ones
+        many = code.offset(many, j * sm, size) if sm else many
+        step = max(lanes, 1)
+
+        def turn(k: Val, accs: list[Val]) -> list[Val]:
+            a, b = (code.offset(q, k * s, size) if s else q for q, s in ((ones, ko), (many, km)))
+            vs = [code.load(code.offset(b, v * step * sm, size), t, lanes, code.mask) if sm or not lanes else code.load(b, t).spread(lanes) for v in range(vectors)]
+            out = []
+            for d in range(down):
+                e = code.load(code.offset(a, d * so, size), t)
+                out += [self._madd(e, v, accs[d * vectors + n]) for n, v in enumerate(vs)]
+            return out
+
+        accs = [code.const(0, t, lanes)] * (down * vectors)
+        if self.p.k <= UNROLLED:
+            for k in range(self.p.k):
+                accs = turn(code.int(k), accs)
+        else:
+            accs = code.loop(0, self.p.k, 1, accs, turn)
+        for d in range(down):
+            for v in range(vectors):
+                line, at = i + d if d else i, j + v * step if v else j
+                self._finish(*((line, at) if wide else (at, line)), accs[d * vectors + v], lanes, wide)
+
+    def _madd(self, x: Val, y: Val, z: Val) -> Val:
+        if self.t.kind == "f":
+            lanes = max(x.n, y.n, z.n)
+            return fma(x.spread(lanes), y.spread(lanes), z)
+        return x * y + z
+
+    # -- dot products of rows of x and columns of y
+
+    def _dots(self) -> None:
+        code, p, t, size = self.code, self.p, self.t, self.t.size
+        self.lanes = lanes = lanes_for(code, self.frame.lanes, [size], p.k)
+        step = max(lanes, 1)
+        full = p.k // step * step
+        rows = next((r for r in (4, 3, 2) if p.m % r == 0), 1) if p.m > 1 else 1
+        columns = next((c for c in (4, 3, 2) if p.n % c == 0), 1) if p.n > 1 and rows < 4 else 1
+        (xm, _), (_, yn) = self.sx, self.sy
+
+        def block(i: Val, j: Val) -> None:
+            a, b = (code.offset(q, n * s, size) if s else q for q, n, s in ((self.px, i, xm), (self.py, j, yn)))
+
+            def turn(k: Val, accs: list[Val]) -> list[Val]:
+                xs = [code.load(code.offset(code.offset(a, k, size), r * xm, size), t, lanes, code.mask) for r in range(rows)]
+                ys = [code.load(code.offset(code.offset(b, k, size), c * yn, size), t, lanes, code.mask) for c in range(columns)]
+                if code.mask is not None:  # ones stand in the lanes that do not count
+                    zero = code.const(0, t, lanes)
+                    xs = [code.pure(f"select {code.mask.type} {code.mask.name}, {x.type} {x.name}, {zero.type} {zero.name}", t, lanes) for x in xs]
+                return [self._madd(xs[r], ys[c], accs[r * columns + c]) for r in range(rows) for c in range(columns)]
+
+            accs = code.loop(0, full, step, [code.const(0, t, lanes)] * (rows * columns), turn)
+            if p.k > full:
+                code.mask = first_lanes(code, p.k - full, lanes)
+                accs = turn(code.int(full), accs)
+                code.mask = None
+            for r in range(rows):
+                for c in range(columns):
+                    total = across(accs[r * columns + c], lambda u, v: u + v)
+                    self._finish(i + r if r else i, j + c if c else j, total, 0, True)
+
+        code.loop(0, p.m, rows, [], lambda i, _: (code.loop(0, p.n, columns, [], lambda j, __: (block(i, j), [])[1]), [])[1])
+
+    # -- what follows a product
+
+    def _finish(self, i: Val, j: Val, value: Val, lanes: int, wide: bool) -> None:
+        """Apply the group's maps to a vector of the result at (i, j) and store what is wanted."""
+        code, rank = self.code, len(self.p.out.shape)
+        index = [*self.index, i, j]
+        vector = rank - 1 if wide else rank - 2
+        known: dict[tuple, Val] = {}
+
+        def address(v: View) -> Val:
+            at = self.frame.pointer(v)
+            for n, s in zip(index, v.strides, strict=True):
+                at = code.offset(at, n if s == 1 else n * s, v.t.size) if s else at
+            return at
+
+        def load(v: View) -> Val:
+            k = key(v)
+            if k not in known:
+                s = v.strides[vector] if lanes else 0
+                p = address(v)
+                known[k] = code.load(p, v.t) if s == 0 else code.load(p, v.t, lanes, code.mask) if s == 1 else gather(code, p, v.t, s, lanes, self.live or lanes)
+            return known[k]
+
+        def store(v: View, x: Val) -> None:
+            p, s = address(v), v.strides[vector] if lanes else 0
+            if s == 0:
+                code.store(x.lane(0), p)
+            elif s == 1:
+                code.store(x.spread(lanes), p, code.mask)
+            else:
+                scatter(code, x.spread(lanes), p, s, self.live or lanes)
+
+        with code.scope():
+            if self.p.out in self.group.stores:
+                store(self.p.out.view(), value)
+            given: dict[Buf, Val] = {self.p.out: value}
+            compute(self.frame, self.group, load, _no_index, given, store, _no_fold)
+
+
+def _no_index(axis: int) -> Val:
+    raise NotImplementedError
+
+
+def _no_fold(*args: object) -> None:
+    raise NotImplementedError
+
+
+def work(p: Product) -> int:
+    """Multiplications."""
+    return math.prod(p.out.shape) * p.k
+
+
+__all__ = ["Tiles", "gemm", "work", "write_product"]

@@ -1,0 +1,31 @@
+"""The operators that converted code calls as ``ag__.if_``, ``ag__.call`` and so on, gathered in one object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import calls, control, logic, overloads, staging, variables
+from .conversion import ops_cell
+
+
+class Operators:
+    """All operators; ``staged`` is the stage's own test, since it is asked most."""
+
+    __slots__ = ("__dict__",)
+
+    def __init__(self, stage: Any) -> None:
+        self.staged = stage.is_staged
+        self.call = calls.call
+        self.iterates, self.iterator = overloads.iterates, control.iterator
+        self.if_, self.while_, self.for_ = control.if_, control.while_, control.for_
+        self.raising, self.refuse, self.python = control.raising, control.refuse, control.python
+        self.and_, self.or_, self.not_, self.if_exp = logic.and_, logic.or_, logic.not_, logic.if_exp
+        self.compare, self.is_, self.assert_ = logic.compare, logic.is_, logic.assert_
+        self.attribute, self.item = variables.Attribute, variables.Item
+
+
+def _set(stage: Any) -> None:
+    ops_cell.cell_contents = Operators(stage)
+
+
+staging.follow(_set)
