@@ -9,6 +9,7 @@ import numpy as np
 
 from .core.arguments import integer
 from .core.operators import equal, greater, greater_equal, less, less_equal, not_equal, pair
+from .core import numerics
 from .core.tensor import Tensor, convert
 from .core.variable import Variable
 from .ground.dtypes import DType, as_dtype, float32
@@ -234,6 +235,37 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
     return ew.check_numerics(convert(tensor), message=message)
 
 
+def enable_check_numerics(stack_height_limit: int = 30, path_length_limit: int = 50) -> None:
+    """Check every result in this thread for NaN and infinities, forward and backward, eager and in functions.
+
+    Args:
+        stack_height_limit, path_length_limit: accepted for TensorFlow's sake.
+
+    From then on an operation whose result is not finite raises an InvalidArgumentError that names it, its inputs' forms, whether they were
+    finite, and the user's line. A function is traced again with the checks in it.
+
+    >>> import gradtape as tf
+    >>> tf.debugging.enable_check_numerics()
+    >>> try:
+    ...     tf.math.log(tf.constant(-1.0))
+    ... except tf.errors.InvalidArgumentError as e:
+    ...     print(str(e).split(":")[0])
+    ... finally:
+    ...     tf.debugging.disable_check_numerics()
+    Detected Infinity or NaN in the output of 'log' (shape [], dtype float32)
+    """
+    numerics.enable()
+
+
+def disable_check_numerics() -> None:
+    """Stop what ``enable_check_numerics`` began, in this thread.
+
+    >>> import gradtape as tf
+    >>> tf.debugging.disable_check_numerics()
+    """
+    numerics.disable()
+
+
 def assert_all_finite(x: Any, message: str, name: str | None = None) -> Any:
     """``tf.debugging.check_numerics`` by another name.
 
@@ -457,6 +489,8 @@ def is_numeric_tensor(tensor: Any) -> bool:
 
 
 __all__ = [
+    "disable_check_numerics",
+    "enable_check_numerics",
     "Assert", "assert_equal", "assert_none_equal", "assert_less", "assert_less_equal", "assert_greater", "assert_greater_equal", "assert_near",
     "assert_positive", "assert_negative", "assert_non_negative", "assert_non_positive", "assert_all_finite", "check_numerics",
     "assert_rank", "assert_rank_at_least", "assert_rank_in", "assert_shapes", "assert_scalar", "assert_type", "assert_integer",

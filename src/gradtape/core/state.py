@@ -9,6 +9,7 @@ from typing import Any
 class _State(threading.local):
     tapes: tuple = ()
     trace: Any = None
+    check: bool = False  # whether every result is checked for NaN and infinities
 
 
 state = _State()

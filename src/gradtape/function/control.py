@@ -110,7 +110,7 @@ def _with_zeros(graph: Graph, ins: tuple, have: list[bool], want: list[bool]) ->
 
 def gradient_graph(graph: Graph, ins: tuple[int, ...], outs: tuple[int, ...]) -> tuple[Graph, list[bool]]:
     """The graph from ``graph``'s inputs and the cotangents of ``outs`` to the cotangents of ``ins``; and which of ``ins`` are connected."""
-    key = (ins, outs)
+    key = (ins, outs, state.check)
     found = graph.gradients.get(key)
     if found is None:
         pure = simplify.without_effects(graph)

@@ -112,9 +112,14 @@ class ConcreteFunction:
     def call_flat(self, leaves: list[Tensor]) -> Any:
         """Run on the tensors of the arguments, in order."""
         program = self.program
-        if state.tapes and self._consts:
-            program, leaves = self._promoted(leaves)
-        results = program(leaves)
+        if state.tapes:
+            if self._consts:
+                program, leaves = self._promoted(leaves)
+            results = program(leaves)
+        elif state.trace is None:
+            results = program.direct(leaves)
+        else:
+            results = program(leaves)
         if type(self._structure) is Tensor:
             return results[0]
         return nest.pack_sequence_as(self._structure, [results[o] if isinstance(o, int) else o[1] for o in self._outputs])
@@ -255,9 +260,18 @@ class Function:
         if self._input_signature is not None:
             args = self._cast_to_signature(args)
         leaves: list[Tensor] = []
-        key = tuple([key_of(a, leaves) for a in args])
+        parts: list[Any] = []
+        for a in args:
+            if type(a) is Tensor and type(a._a) is not bytes:
+                leaves.append(a)
+                parts += (a._d, a._a.shape)
+            else:
+                parts.append(key_of(a, leaves))
         if kwargs:
-            key = (key, tuple([(k, key_of(v, leaves)) for k, v in kwargs.items()]))
+            parts.append(tuple([(k, key_of(v, leaves)) for k, v in kwargs.items()]))
+        if state.check:
+            parts.append("checked")
+        key = tuple(parts)
         try:
             concrete = self._traces.get(key)
         except TypeError as e:
@@ -314,9 +328,16 @@ class Function:
             args = self._input_signature
         args, kwargs = self._bind(args, kwargs)
         leaves: list[Any] = []
-        key: Any = tuple([key_of(a, leaves) for a in args])
+        parts: list[Any] = []
+        for a in args:
+            k = key_of(a, leaves)
+            if is_leaf(a) and a is leaves[-1]:
+                parts += k
+            else:
+                parts.append(k)
         if kwargs:
-            key = (key, tuple([(k, key_of(v, leaves)) for k, v in kwargs.items()]))
+            parts.append(tuple([(k, key_of(v, leaves)) for k, v in kwargs.items()]))
+        key = tuple(parts)
         for x in leaves:
             if isinstance(x, TensorSpec) and not x.shape.is_fully_defined():
                 raise ValueError(f"{self._name}: a concrete function needs known shapes, but {x!r} leaves some open. Call the function itself: it specialises for each shape.")

@@ -62,6 +62,7 @@ class Program:
         self.variables, self.assigned = variables, assigned
         self.compiler = compiler
         self.name = self.tf = graph.name
+        self._dtypes = [v.aval.dtype for v in graph.outputs[:n_results]]
         self._run: Callable | None = None
         self._vjps: dict[Any, _Vjp] = {}
 
@@ -90,6 +91,21 @@ class Program:
             v.assign(Tensor(t._a, t._d) if not t._special else t)
         return outs[: self.n_results]
 
+    def direct(self, args: list[Tensor]) -> list[Tensor]:
+        """``self(args)`` where no tape records and nothing is traced."""
+        for x in args:
+            if x._special:
+                return self(args)
+        arrays = [x._a for x in args]
+        for v in self.variables:
+            arrays.append(v._t._a)
+        run = self._run or self.run
+        results = run(arrays)
+        n = self.n_results
+        for v, a in zip(self.assigned, results[n:]):
+            v._t = Tensor(a, v._d)
+        return [Tensor(a, d) for a, d in zip(results, self._dtypes)]
+
     def _plain(self, xs: list[Tensor]) -> list[Tensor]:
         arrays = self.run([x._a for x in xs])
         return [Tensor(a, v.aval.dtype) for a, v in zip(arrays, self.graph.outputs)]
@@ -110,7 +126,7 @@ class Program:
     # -- differentiation ----------------------------------------------------------------------------------------------
     def vjp(self, tracked: int, wanted: int) -> _Vjp | None:
         """The programs that differentiate the outputs in ``wanted`` with respect to the inputs in ``tracked``; None: there is no path."""
-        key = (tracked, wanted)
+        key = (tracked, wanted, state.check)
         if key not in self._vjps:
             self._vjps[key] = _Vjp(self, tracked, wanted)
         found = self._vjps[key]
@@ -202,7 +218,8 @@ class _Call:
                 shape, d = self.avals[j]
                 c = st.zeros_of(Tensor(d.type(0), d), shape=shape)
             cotangents.append(c)
-        if state.tapes or state.trace is not None or any([c._special for c in cotangents]):
+        recorded = any([t._live for t in state.tapes])
+        if recorded or state.trace is not None or any([c._special for c in cotangents]):
             return v.whole()([*self.xs, *cotangents])
         arrays = v.backward([*self.residuals, *[c._a for c in cotangents]])
         return [Tensor(a, o.aval.dtype) for a, o in zip(arrays, v.backward_graph.outputs)]

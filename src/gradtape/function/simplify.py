@@ -179,6 +179,8 @@ def without_effects(graph: Graph) -> Graph:
     swap: dict[int, Value] = {}
     for n in graph.nodes:
         if n.p.effect:
+            # those that have an output (assertions) give their first input back
+            swap.update({id(v): swap.get(id(n.ins[0]), n.ins[0]) for v in n.outs})
             continue
         attrs = {k: without_effects(a) if isinstance(a, Graph) else a for k, a in n.attrs.items()}
         m = Node(n.p, tuple([swap.get(id(v), v) for v in n.ins]), attrs, [v.aval for v in n.outs], n.line)

@@ -22,6 +22,7 @@ from ..ground.primitive import Aval, Primitive
 from ..primitives import elementwise as ew
 from ..primitives import reduction as rd
 from ..primitives import structure as st
+from . import autograph
 from .autograph import staging as protocol
 from .autograph.staging import UNSET
 from .control import _assigned, _branch, _emit_cond, take_row, traced_while
@@ -354,4 +355,4 @@ protocol.install(GraphStage())
 
 def convert_control_flow(f: Callable) -> Callable:
     """``f`` with its control flow over tensors turned into calls of the stage."""
-    return f
+    return autograph.convert(f)

@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..core import numerics
 from ..core.state import state
 from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
 from ..ground.errors import user_frame
 from ..ground.graph import Graph, Node, Value
 from ..ground.primitive import Aval, Primitive
+from ..primitives.elementwise import check_numerics
 
 _NAMES = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "sum": "Sum", "mean": "Mean", "identity": "Identity"}
 
@@ -221,6 +223,11 @@ class Trace:
         avals = p.shape(*[v.aval for v in ins], **attrs)
         node = Node(p, ins, attrs, list(avals) if p.multi else [avals], self.line or user_frame())
         self.nodes.append(node)
+        if state.check:
+            for v in node.outs:
+                if v.aval.dtype.is_inexact and not p.effect:
+                    told = {"message": numerics.message(p.name, v.aval.shape, v.aval.dtype)}
+                    self.nodes.append(Node(check_numerics, (v,), told, [v.aval], node.line))
         base = self.unique(_NAMES.get(p.name, p.name))
         outs = tuple([SymbolicTensor(self, v, f"{base}:{i}") for i, v in enumerate(node.outs)])
         out: Any = outs if p.multi else outs[0]

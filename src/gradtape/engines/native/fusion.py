@@ -271,7 +271,7 @@ def _all_but(groups: list[Group], group: Group) -> int:
 def _in_place(g: Group, arg: Buf, out: Buf) -> bool:
     """Whether ``g`` may write ``out`` over ``arg``: it reads each element of that only where it then writes it."""
     if g.kind == "control":
-        return True  # results are copied out when the loop is done
+        return isinstance(g.ops[0], While)  # its results are copied out when it is done
     for op in g.ops:
         if isinstance(op, Product) and any(v.buf is arg for v in op.reads):
             return False

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from .fusion import Group
 from .ir import F32, I32, Code, Type, Val, fma
-from .lower import Buf, Product, View, inlined
 from .loops import across, compute, first_lanes, gather, key, lanes_for, scatter
+from .lower import Buf, Product, View, inlined
 
 if TYPE_CHECKING:
     from .program import Frame

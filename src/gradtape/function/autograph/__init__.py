@@ -52,6 +52,8 @@ def convert(f: Callable[..., Any]) -> Callable[..., Any]:
 def to_code(entity: Callable[..., Any], recursive: bool = True, experimental_optional_features: Any = None) -> str:
     """The source text of the converted form of a function, for reading.
 
+    What runs differs from it only where ``ag__.staged(x)`` looks first whether x is True or False.
+
     Args:
         entity: a function or method.
         recursive, experimental_optional_features: accepted for TensorFlow's sake.
@@ -69,6 +71,6 @@ def to_code(entity: Callable[..., Any], recursive: bool = True, experimental_opt
     if not isinstance(f, FunctionType):
         raise ValueError(f"to_code takes a Python function or method, but {entity!r} is of type {type(entity).__name__}.")
     try:
-        return ast.unparse(transformed(f))
+        return ast.unparse(transformed(f, readable=True))
     except source.NoSource as e:
         raise ValueError(f"The code of {f.__qualname__} cannot be shown, because {e}.") from None

@@ -38,10 +38,13 @@ class At:
         """A tuple of expressions."""
         return ast.Tuple(elts=items, ctx=_LOAD, **self._where)
 
+    def op_name(self, name: str) -> ast.expr:
+        """``ag__.name``."""
+        return ast.Attribute(value=self.name(OPS), attr=name, ctx=_LOAD, **self._where)
+
     def op(self, name: str, *args: ast.expr, **kwargs: ast.expr) -> ast.expr:
         """``ag__.name(*args, **kwargs)``."""
-        f = ast.Attribute(value=self.name(OPS), attr=name, ctx=_LOAD, **self._where)
-        return ast.Call(func=f, args=list(args), keywords=[ast.keyword(arg=k, value=v, **self._where) for k, v in kwargs.items()], **self._where)
+        return ast.Call(func=self.op_name(name), args=list(args), keywords=[ast.keyword(arg=k, value=v, **self._where) for k, v in kwargs.items()], **self._where)
 
     def args(self, *names: str) -> ast.arguments:
         """A function's parameters."""
@@ -59,7 +62,7 @@ class At:
         """``then if test else orelse``."""
         return ast.IfExp(test=test, body=then, orelse=orelse, **self._where)
 
-    def bool_op(self, op: ast.boolop, *values: ast.expr) -> ast.expr:
+    def bool_op(self, op: ast.boolop, *values: ast.expr) -> ast.BoolOp:
         """``x and y`` or ``x or y``."""
         return ast.BoolOp(op=op, values=list(values), **self._where)
 
@@ -69,7 +72,11 @@ class At:
 
     def is_(self, x: ast.expr, value: Any, same: bool = True) -> ast.expr:
         """``x is value`` or ``x is not value``."""
-        return ast.Compare(left=x, ops=[ast.Is() if same else ast.IsNot()], comparators=[self.const(value)], **self._where)
+        return self.compare(x, ast.Is() if same else ast.IsNot(), self.const(value))
+
+    def compare(self, x: ast.expr, op: ast.cmpop, y: ast.expr) -> ast.expr:
+        """``x op y``."""
+        return ast.Compare(left=x, ops=[op], comparators=[y], **self._where)
 
     def assign(self, name: str, value: ast.expr) -> ast.stmt:
         """``name = value``."""
@@ -98,10 +105,6 @@ class At:
     def loop(self, test: ast.expr, body: list[ast.stmt]) -> ast.stmt:
         """``while test: body``."""
         return ast.While(test=test, body=body or [self.skip()], orelse=[], **self._where)
-
-    def each(self, target: ast.expr, iterable: ast.expr, body: list[ast.stmt]) -> ast.stmt:
-        """``for target in iterable: body``."""
-        return ast.For(target=target, iter=iterable, body=body or [self.skip()], orelse=[], **self._where)
 
     def declare(self, kind: type, names: list[str]) -> list[ast.stmt]:
         """``nonlocal names`` or ``global names``, if there are any."""

@@ -52,14 +52,20 @@ def _is_partial(f: Any) -> bool:
 
 def call(f: Any) -> Any:
     """What to call in place of ``f``."""
-    t = type(f)
+    t = f.__class__
     if t is FunctionType:
+        try:
+            code, closure, defaults, new = f.__gradtape_converted__
+            if code is f.__code__ and closure is f.__closure__ and defaults is f.__defaults__:
+                return new
+        except AttributeError:
+            pass
         return _function(f)
     if t is MethodType:
         function = f.__func__
         if type(function) is not FunctionType:
             return f
-        new = _function(function)
+        new = call(function)
         return f if new is function else MethodType(new, f.__self__)
     if t is BuiltinFunctionType or t is type:
         return overloads.TABLE.get(f, f)
@@ -67,9 +73,6 @@ def call(f: Any) -> Any:
 
 
 def _function(f: FunctionType) -> FunctionType:
-    known = f.__dict__.get("__gradtape_converted__")
-    if known is not None and known[0] is f.__code__ and known[1] is f.__closure__ and known[2].__defaults__ is f.__defaults__ and known[2].__globals__ is f.__globals__:
-        return known[2]
     if "ag__" in f.__code__.co_freevars or as_is(f):
         return f
     from .conversion import or_as_it_is
@@ -84,5 +87,5 @@ def _object(f: Any) -> Any:
     if _is_partial(f):
         return type(f)(call(f.func), *f.args, **f.keywords)
     method = type(f).__call__
-    new = _function(method)
+    new = call(method)
     return f if new is method else MethodType(new, f)

@@ -299,7 +299,3 @@ def python(x: Any) -> Any:
         )
     return x
 
-
-def iterator(x: Any) -> Any:
-    """An iterator over ``x``, or ``x`` itself if the loop over it is staged."""
-    return x if overloads.iterates(x) else iter(x)

@@ -14,7 +14,6 @@ import builtins
 import re
 import warnings
 import weakref
-from collections.abc import Callable
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
@@ -38,10 +37,10 @@ ops_cell = CellType()  # holds the operators, for all converted functions
 class _Definitions:
     """Converts one function definition and those inside it."""
 
-    def __init__(self, f: FunctionType, root: Any) -> None:
+    def __init__(self, f: FunctionType, root: Any, readable: bool) -> None:
         self._file, self._globals = f.__code__.co_filename, f.__globals__
         self._locals = set(f.__code__.co_freevars) | _bound_anywhere(root)
-        self._expr = Expressions(self._resolve, calls.as_is, self.function)
+        self._expr = Expressions(self._resolve, self.function, readable)
 
     def _resolve(self, name: str) -> Any:
         if name in self._locals:
@@ -81,11 +80,11 @@ def _bound_anywhere(root: ast.AST) -> set[str]:
     return names
 
 
-def transformed(f: FunctionType) -> Any:
-    """The transformed definition of ``f`` without decorators. Raises NoSource, UnimplementedError."""
+def transformed(f: FunctionType, readable: bool = False) -> Any:
+    """The transformed definition of ``f`` without decorators; ``readable`` leaves out what is there for speed only. Raises NoSource, UnimplementedError."""
     root = source.mangle(source.definition(f), source.class_of(f.__code__))
     try:
-        node = _Definitions(f, root).function(root)
+        node = _Definitions(f, root, readable).function(root)
     except RecursionError:
         raise source.NoSource("it is nested too deeply") from None
     return node if isinstance(node, ast.Lambda) else copied(node, decorator_list=[])
@@ -118,7 +117,8 @@ def _compile(f: FunctionType) -> CodeType | None:
     if isinstance(node, ast.Lambda):
         inner: ast.stmt = At(node).do(copied(node, args=args))
     else:
-        inner = copied(node, args=args, returns=None, **({"type_params": []} if hasattr(node, "type_params") else {}))
+        # not under its own name, which would be taken for a variable of the factory
+        inner = copied(node, name=PREFIX + "function", args=args, returns=None, **({"type_params": []} if hasattr(node, "type_params") else {}))
     factory = At(node).function(_FACTORY, [OPS, *code.co_freevars], [inner])
     module = compile(ast.Module(body=[factory], type_ignores=[]), code.co_filename, "exec", flags=code.co_flags & _FUTURE, dont_inherit=True)
     new = _inner(_inner(module))
@@ -163,8 +163,8 @@ _KEPT = "__gradtape_converted__"  # a function's attribute; an entry elsewhere w
 def converted_function(f: FunctionType) -> FunctionType:
     """The function that runs in place of ``f``, with its globals, defaults and closure cells. Raises NoSource, UnimplementedError."""
     known = f.__dict__.get(_KEPT)
-    if known is not None and known[0] is f.__code__ and known[1] is f.__closure__ and known[2].__defaults__ is f.__defaults__ and known[2].__globals__ is f.__globals__:
-        return known[2]
+    if known is not None and known[0] is f.__code__ and known[1] is f.__closure__ and known[2] is f.__defaults__:
+        return known[3]
     code = converted_code(f)
     if code is None:
         return f
@@ -173,7 +173,7 @@ def converted_function(f: FunctionType) -> FunctionType:
     new = FunctionType(code, f.__globals__, f.__name__, f.__defaults__, tuple([cells[n] for n in code.co_freevars]))
     new.__kwdefaults__, new.__qualname__, new.__module__, new.__doc__ = f.__kwdefaults__, f.__qualname__, f.__module__, f.__doc__
     new.__dict__.update({k: v for k, v in f.__dict__.items() if k != _KEPT})
-    f.__dict__[_KEPT] = (f.__code__, f.__closure__, new)
+    f.__dict__[_KEPT] = (f.__code__, f.__closure__, f.__defaults__, new)
     return new
 
 
@@ -193,5 +193,3 @@ def or_as_it_is(f: FunctionType) -> FunctionType:
         "@tf.autograph.experimental.do_not_convert says that this is meant.", AutographWarning, stacklevel=3)  # fmt: skip
     return f
 
-
-Converter = Callable[[FunctionType], FunctionType]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from . import calls, overloads
 from .build import OPS, At, copied
 from .ir import PREFIX
 from .names import binds_by_walrus, is_generator
@@ -30,12 +31,12 @@ class Expressions:
 
     Args:
         resolve: gives the value of a global or built-in name, or raises LookupError; local names must raise.
-        as_is: whether a function or other callable is known to need no conversion.
         function: converts a nested function definition.
+        readable: leave out what is there for speed only.
     """
 
-    def __init__(self, resolve: Callable[[str], Any], as_is: Callable[[Any], bool], function: Callable[[Any], Any]) -> None:
-        self._resolve, self._as_is, self._function = resolve, as_is, function
+    def __init__(self, resolve: Callable[[str], Any], function: Callable[[Any], Any], readable: bool) -> None:
+        self._resolve, self._function, self.readable = resolve, function, readable
         self._temporaries = 0
         self._quick = True  # whether the Python form is given too
         self.super_args: tuple[str, str] | None = None  # what `super()` means in the method at hand
@@ -67,6 +68,14 @@ class Expressions:
     def _leaf(self, node: Any) -> Any:
         return node
 
+    def staged(self, at: At, x: ast.expr, keep: str = "") -> ast.expr:
+        """A test whether ``x``, kept under a name if one is given, is staged. True and False are not, which is quick to see."""
+        first = at.keep(keep, x) if keep else x
+        if self.readable:
+            return at.op("staged", first)
+        again = at.name(keep) if keep else x
+        return at.bool_op(ast.And(), at.is_(first, True, same=False), at.is_(again, False, same=False), at.op("staged", again))
+
     # -- never staged -------------------------------------------------------------------------------------------------
     def is_python(self, test: Any) -> bool:
         """Whether a test is sure to give a Python value."""
@@ -81,7 +90,7 @@ class Expressions:
         return isinstance(test, ast.Call) and any([self.known(test.func) is p for p in _PREDICATES])
 
     def known(self, func: Any) -> Any:
-        """What a global or built-in name, or an attribute of a module, stands for, if that needs no conversion; else None."""
+        """The library function that a global or built-in name, or an attribute of a module, stands for; else None."""
         path = []
         while isinstance(func, ast.Attribute):
             path.append(func.attr)
@@ -96,7 +105,7 @@ class Expressions:
             if type(value) is not ModuleType:
                 return None
             value = getattr(value, attr, None)
-        return value if callable(value) and self._as_is(value) else None
+        return value if callable(value) and calls.as_is(value) or overloads.is_overloaded(value) else None
 
     # -- calls --------------------------------------------------------------------------------------------------------
     def _call(self, node: ast.Call) -> ast.expr:
@@ -108,9 +117,12 @@ class Expressions:
             return copied(node, args=args)
         if not (isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id == OPS):
             known = self.known(f)
-            f = self(f)
-            if known is None and not isinstance(f, ast.Lambda):
-                f = At(node.func).op("call", f)
+            if overloads.is_overloaded(known):
+                f = At(f).op_name(known.__name__)
+            elif known is None and not isinstance(f, ast.Lambda):
+                f = At(f).op("call", self(f))
+            else:
+                f = self(f)
         return copied(node, func=f, args=args, keywords=keywords)
 
     # -- choices ------------------------------------------------------------------------------------------------------
@@ -145,7 +157,7 @@ class Expressions:
             self._quick = False
             staged = at.op(op, at.name(t), at.thunk(self._chain(is_and, rest, node)))
             self._quick = True
-        test = at.op("staged", at.keep(t, self(first)))
+        test = self.staged(at, self(first), t)
         return at.choose(test, staged, self._join(at, node, at.name(t), self._chain(is_and, rest, node)))
 
     def _join(self, at: At, node: ast.BoolOp, x: ast.expr, rest: ast.expr) -> ast.expr:
@@ -155,7 +167,11 @@ class Expressions:
     def _unary(self, node: ast.UnaryOp) -> ast.expr:
         if not isinstance(node.op, ast.Not) or self.is_python(node.operand):
             return self._generic(node)
-        return At(node).op("not_", self(node.operand))
+        at = At(node)
+        if not self._quick:
+            return at.op("not_", self(node.operand))
+        t = self.temporary()
+        return at.choose(self.staged(at, self(node.operand), t), at.op("not_", at.name(t)), at.not_(at.name(t)))
 
     def _if_exp(self, node: ast.IfExp) -> ast.expr:
         if self.is_python(node.test):
@@ -168,7 +184,7 @@ class Expressions:
             staged = at.op("refuse", at.const(_REFUSED))
         else:
             staged = at.op("if_exp", at.name(t), at.thunk(self._slow(node.body)), at.thunk(self._slow(node.orelse)))
-        test = at.op("staged", at.keep(t, self(node.test)))
+        test = self.staged(at, self(node.test), t)
         return at.choose(test, staged, copied(node, test=at.name(t), body=self(node.body), orelse=self(node.orelse)))
 
     def _compare(self, node: ast.Compare) -> ast.expr:
@@ -192,7 +208,7 @@ class Expressions:
             rest = copied(node, left=at.name(middle), ops=ops[1:], comparators=right[1:])
             staged = at.op("and_", at.name(t), at.thunk(self._slow(rest)))
         python = at.bool_op(ast.And(), at.name(t), self._links(at.name(middle), ops[1:], right[1:], node))
-        return at.choose(at.op("staged", at.keep(t, first)), staged, python)
+        return at.choose(self.staged(at, first, t), staged, python)
 
     # -- scopes -------------------------------------------------------------------------------------------------------
     def _lambda(self, node: ast.Lambda) -> ast.expr:

@@ -16,12 +16,14 @@ class Operators:
     def __init__(self, stage: Any) -> None:
         self.staged = stage.is_staged
         self.call = calls.call
-        self.iterates, self.iterator = overloads.iterates, control.iterator
+        self.iterate, self.Staged = overloads.iterate, overloads.Staged
         self.if_, self.while_, self.for_ = control.if_, control.while_, control.for_
         self.raising, self.refuse, self.python = control.raising, control.refuse, control.python
         self.and_, self.or_, self.not_, self.if_exp = logic.and_, logic.or_, logic.not_, logic.if_exp
         self.compare, self.is_, self.assert_ = logic.compare, logic.is_, logic.assert_
         self.attribute, self.item = variables.Attribute, variables.Item
+        for builtin, overload in overloads.TABLE.items():
+            setattr(self, builtin.__name__, overload)
 
 
 def _set(stage: Any) -> None:

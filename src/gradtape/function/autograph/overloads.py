@@ -121,6 +121,8 @@ def iteration(x: Any) -> Iteration | None:
     """The staged iteration over ``x``; None if ``x`` is a Python iterable."""
     if isinstance(x, Iteration):
         return x
+    if isinstance(x, Staged):
+        return x.steps
     stage = staging.stage
     if not stage.iterates(x):
         return None
@@ -128,17 +130,39 @@ def iteration(x: Any) -> Iteration | None:
     return Axis(x) if bounds is None else Range(*bounds)
 
 
-def iterates(x: Any) -> bool:
-    """Whether a loop over ``x`` is staged."""
-    return isinstance(x, Iteration) or staging.stage.iterates(x)
+class Staged:
+    """What ``iterate`` gives for a staged iteration: no items for Python's own loop."""
+
+    def __init__(self, steps: Iteration) -> None:
+        self.steps = steps
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+
+def iterate(x: Any) -> Any:
+    """An iterator over ``x``, or a Staged."""
+    if x.__class__ in _PYTHON:
+        return iter(x)
+    steps = iteration(x)
+    return iter(x) if steps is None else Staged(steps)
+
+
+_PYTHON = frozenset((bool, int, float, complex, str, bytes, range, list, tuple, dict, set, zip, enumerate, type(iter(range(0))), type(iter([])), type(None)))
 
 
 # -- the functions ----------------------------------------------------------------------------------------------------------
 
 
+def _any_staged(args: tuple[Any, ...]) -> bool:
+    for a in args:
+        if a.__class__ not in _PYTHON and staging.stage.is_staged(a):
+            return True
+    return False
+
+
 def _range(*args: Any) -> Any:
-    staged = staging.stage.is_staged
-    if not any([staged(a) for a in args]):
+    if not _any_staged(args):
         return range(*args)
     if len(args) == 1:
         return Range(0, args[0], 1)
@@ -146,13 +170,13 @@ def _range(*args: Any) -> Any:
 
 
 def _enumerate(iterable: Any, start: Any = 0) -> Any:
-    part = iteration(iterable)
+    part = None if iterable.__class__ in _PYTHON else iteration(iterable)
     return enumerate(iterable, start) if part is None else Enumerate(part, start)
 
 
 def _zip(*iterables: Any, strict: bool = False) -> Any:
-    parts = [iteration(x) for x in iterables]
-    if not any(p is not None for p in parts):
+    parts = [None if x.__class__ in _PYTHON else iteration(x) for x in iterables]
+    if parts == [None] * len(parts):
         return zip(*iterables, strict=strict)
     if any(p is None for p in parts):
         kinds = ", ".join("staged" if p is not None else builtins.type(x).__name__ for p, x in builtins.zip(parts, iterables))
@@ -161,8 +185,7 @@ def _zip(*iterables: Any, strict: bool = False) -> Any:
 
 
 def _print(*values: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False) -> None:
-    staged = staging.stage.is_staged
-    if any([staged(v) for v in values]):
+    if _any_staged(values):
         staging.stage.print_(values, " " if sep is None else sep, "\n" if end is None else end, file)
     else:
         print(*values, sep=sep, end=end, file=file, flush=flush)
@@ -170,12 +193,13 @@ def _print(*values: Any, sep: str | None = " ", end: str | None = "\n", file: An
 
 def _numeric(function: Callable[..., Any]) -> Callable[..., Any]:
     def overload(*args: Any, **kwargs: Any) -> Any:
-        staged = staging.stage.is_staged
         for a in args:
-            if staged(a):
-                result = staging.stage.builtin(function, args, kwargs)
-                return function(*args, **kwargs) if result is NotImplemented else result
-        return function(*args, **kwargs)
+            if a.__class__ not in _PYTHON and staging.stage.is_staged(a):
+                break
+        else:
+            return function(*args, **kwargs)
+        result = staging.stage.builtin(function, args, kwargs)
+        return function(*args, **kwargs) if result is NotImplemented else result
 
     overload.__name__ = overload.__qualname__ = function.__name__
     return overload

@@ -87,7 +87,7 @@ class Statements:
         if isinstance(node, ast.Assert) and not self._expr.is_python(node.test):
             at, t = At(node.test), self._expr.temporary()
             message = at.thunk(self._expr(node.msg)) if node.msg is not None else at.const(None)
-            test = at.op("staged", at.keep(t, self._expr(node.test)))
+            test = self._expr.staged(at, self._expr(node.test), t)
             python = copied(node, test=at.name(t), msg=node.msg and self._expr(node.msg))
             return [at.when(test, [at.do(at.op("assert_", at.name(t), message))], [python])]
         return [self._expr(node)]
@@ -123,7 +123,7 @@ class Statements:
         staged = self._branches(at, value, s.then, s.orelse, s.carried)
         python_test = at.not_(at.name(t)) if negated else at.name(t)
         python = copied(s.node, test=python_test, body=self._block(s.then, inline) or [at.skip()], orelse=self._block(s.orelse, inline))
-        return [at.when(at.op("staged", at.keep(t, self._expr(test))), staged, [python])]
+        return [at.when(self._expr.staged(at, self._expr(test), t), staged, [python])]
 
     def _guard(self, s: Guard, inline: bool) -> list[ast.stmt]:
         at = At(_Start(s.node))
@@ -132,10 +132,8 @@ class Statements:
             return self._branches(at, self._any(at, s.flags), [], s.rest, s.carried, "rest")
         staged = self._branches(at, self._any(at, s.flags), [], s.rest, s.carried, "rest")
         free = [at.is_(at.name(f), False) for f in s.flags]
-        test = free[0] if len(free) == 1 else at.bool_op(ast.And(), *free)
-        pending = [at.op("staged", at.name(f)) for f in s.flags]
-        check = pending[0] if len(pending) == 1 else at.bool_op(ast.Or(), *pending)
-        return [at.when(test, self._block(s.rest, inline), [at.when(check, staged)])]
+        pending = [self._expr.staged(at, at.name(f)) for f in s.flags]
+        return [at.when(_joined(at, ast.And(), free), self._block(s.rest, inline), [at.when(_joined(at, ast.Or(), pending), staged)])]
 
     def _branches(self, at: At, test: ast.expr, then: list[Any], orelse: list[Any], carried: Carried, kind: str = "else") -> list[ast.stmt]:
         """The operator form of a conditional."""
@@ -163,35 +161,39 @@ class Statements:
             self._note_undeclared(s, inline)
             return self._loop(at, "while_", at.thunk(self._expr.staged_form(test)), s)
         going = [at.is_(at.name(f), False) for f in s.exits]
-        pending = [at.op("staged", at.name(f)) for f in s.exits]
+        pending = [self._expr.staged(at, at.name(f)) for f in s.exits]
         if not python:
             t = self._expr.temporary()
-            going += [at.not_(at.op("staged", at.keep(t, self._expr(test)))), at.name(t)]
-            pending.append(at.op("staged", at.name(t)))
+            going.append(self._holds(at, self._expr(test), t))
+            pending.append(self._expr.staged(at, at.name(t)))
         elif not forever:
             going.append(self._expr(test))
-        loop = at.loop(going[0] if len(going) == 1 else at.bool_op(ast.And(), *going), self._block(s.body, inline))
-        check = pending[0] if len(pending) == 1 else at.bool_op(ast.Or(), *pending)
-        return [loop, at.when(check, self._loop(at, "while_", at.thunk(self._expr.staged_form(test)), s))]
+        loop = at.loop(_joined(at, ast.And(), going), self._block(s.body, inline))
+        staged = self._loop(at, "while_", at.thunk(self._expr.staged_form(test)), s)
+        return [loop, at.when(_joined(at, ast.Or(), pending), staged)]
+
+    def _holds(self, at: At, test: ast.expr, t: str) -> ast.expr:
+        """Whether a test, kept under the name ``t``, is a Python value that is true."""
+        staged = at.op("staged", at.keep(t, test) if self._expr.readable else at.name(t))
+        python = at.bool_op(ast.And(), at.not_(staged), at.name(t))
+        if self._expr.readable:
+            return python
+        rest = at.bool_op(ast.And(), at.is_(at.name(t), False, same=False), *python.values)
+        return at.bool_op(ast.Or(), at.is_(at.keep(t, test), True), rest)
 
     def _for(self, s: For, inline: bool) -> list[ast.stmt]:
         at = At(s.iterable)
-        iterable = self._expr(s.iterable)
         if s.carried.unfit is None and not (inline and self._afford(s)):
             self._note_undeclared(s, inline)
             return self._loop(at, "for_", self._expr.staged_form(s.iterable), s)
         t = self._expr.temporary()
-        over = at.op("iterator", iterable) if s.exits else iterable
         body = self._block(s.body, inline)
         if s.exits:
-            set_ = [at.is_(at.name(f), False, same=False) for f in s.exits]
-            body.append(at.when(set_[0] if len(set_) == 1 else at.bool_op(ast.Or(), *set_), [at.leave()]))
-        python = at.each(self._expr(s.target), at.name(t), body)
-        staged = self._loop(at, "for_", at.name(t), s)
-        if not s.exits:
-            return [at.when(at.op("iterates", at.keep(t, over)), staged, [python])]
-        pending = at.bool_op(ast.Or(), at.op("iterates", at.name(t)), *[at.op("staged", at.name(f)) for f in s.exits])
-        return [at.when(at.not_(at.op("iterates", at.keep(t, over))), [python]), at.when(pending, staged)]
+            body.append(at.when(_joined(at, ast.Or(), [at.is_(at.name(f), False, same=False) for f in s.exits]), [at.leave()]))
+        python = copied(s.node, target=self._expr(s.target), iter=at.keep(t, at.op("iterate", self._expr(s.iterable))), body=body or [at.skip()], orelse=[])
+        kind = ast.copy_location(ast.Attribute(value=at.name(t), attr="__class__", ctx=ast.Load()), at.name(t))
+        pending = [at.compare(kind, ast.Is(), at.op_name("Staged")), *[self._expr.staged(at, at.name(f)) for f in s.exits]]
+        return [python, at.when(_joined(at, ast.Or(), pending), self._loop(at, "for_", at.name(t), s))]
 
     def _loop(self, at: At, op: str, first: ast.expr, s: Loop) -> list[ast.stmt]:
         """The operator form of a loop."""
@@ -283,6 +285,11 @@ class _Start:
 
     def __init__(self, node: Any) -> None:
         self.__dict__.update(start_of(node))
+
+
+def _joined(at: At, op: ast.boolop, tests: list[ast.expr]) -> ast.expr:
+    """Some tests joined by ``and`` or ``or``."""
+    return tests[0] if len(tests) == 1 else at.bool_op(op, *tests)
 
 
 def _size(s: Any) -> int:
