@@ -120,8 +120,8 @@ def evaluate(p: Primitive, x: Tensor, y: Tensor) -> Any:
 
 def run(p: Primitive, xs: tuple, attrs: dict[str, Any]) -> Any:
     """Apply ``p`` to plain tensors ``xs``, any number of them, with attributes."""
-    d = xs[p.like]._d
-    if not d.kind & p.accepts:
+    d = xs[p.like]._d if xs else None
+    if d is not None and not d.kind & p.accepts:
         raise _bad_dtype(p, d)
     try:
         r = p.kernel(*[x._a for x in xs], **attrs)

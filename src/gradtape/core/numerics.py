@@ -29,7 +29,7 @@ def message(name: str, shape: tuple, dtype: Any) -> str:
 class _Checker:
     """Sits among the tapes and looks at every result."""
 
-    _auto = False
+    _auto, _active, _wanted = False, True, None
     _live: frozenset = frozenset()
 
     def _record(self, p: Any, xs: tuple, out: Any, attrs: Any) -> None:

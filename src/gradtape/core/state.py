@@ -9,7 +9,13 @@ from typing import Any
 class _State(threading.local):
     tapes: tuple = ()
     trace: Any = None
+    batches: int = 0  # how many batches (vectorized_map, jacobian) are nested here
     check: bool = False  # whether every result is checked for NaN and infinities
 
 
 state = _State()
+
+
+def still_active(tapes: tuple) -> tuple:
+    """``tapes`` without those that have stopped meanwhile: for putting back what was set aside."""
+    return tuple([t for t in tapes if t._active])

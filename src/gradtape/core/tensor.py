@@ -239,7 +239,7 @@ class Tensor:
 
 
 def _rebuild(a: np.ndarray, name: str) -> Tensor:
-    return Tensor(unbox(a), as_dtype(name))
+    return Tensor(unbox(a.copy()) if isinstance(a, np.ndarray) else a, as_dtype(name))
 
 
 class Reference:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..ground.dtypes import as_dtype, float64
-from ..ground.errors import invalid
+from ..ground.errors import invalid, user_line
 from ..ground.primitive import Aval, Primitive
 from ..ground.shapes import TensorShape
 from ..primitives import elementwise as ew
@@ -125,11 +125,17 @@ class Variable:
             trace = self._trace()
             if trace is not None:
                 t = trace.read(self)
-        if self._watched:
-            for tape in state.tapes:
-                if tape._auto and t._k not in tape._live:
-                    tape._watch_variable(self, t)
+        for tape in state.tapes:
+            if t._k not in tape._live and (
+                (tape._auto and self._watched) or (tape._wanted is not None and id(self) in tape._wanted)
+            ):
+                tape._watch_variable(self, t)
         return t
+
+    def _value(self) -> Tensor:
+        """The current value, or what stands for it while this thread traces; no tape hears of it."""
+        trace = self._trace() if self._trace is not None else None
+        return self._t if trace is None else trace.read(self)
 
     _to_tensor = _read
 
@@ -140,8 +146,16 @@ class Variable:
     read_value = value
 
     def numpy(self) -> Any:
-        """The current value as a NumPy array (a copy) or scalar."""
+        """The current value as a NumPy array (a copy) or scalar. NotImplementedError while a function is traced."""
+        self._refuse_in_trace("numpy()")
         return self._t.numpy()
+
+    def _refuse_in_trace(self, what: str) -> None:
+        """A value read now would stand in the program for ever."""
+        if self._trace is not None and self._trace() is not None:
+            raise NotImplementedError(
+                f"{what} of a variable is only available when eager execution is enabled: while a tf.function is traced it has no value yet.{user_line()}"
+            )
 
     def _numpy(self) -> Any:
         return self._t._a
@@ -251,6 +265,8 @@ class Variable:
                 raise self._bad_update(d, what)
             trace.update(self, p, d)
             return self if read_value else None
+        if not self._d.kind & p.accepts:
+            raise invalid(f"Cannot {what} to the variable '{self._name}': {p.name} does not take {self._d.name} tensors.")
         t = self._t
         a = t._a
         if type(a) is not np.ndarray:
@@ -259,7 +275,10 @@ class Variable:
         elif d._shape != a.shape:
             raise self._bad_update(d, what)
         elif p.ufunc is not None and self._free(t):
-            p.ufunc(a, d._a, out=a)
+            try:
+                p.ufunc(a, d._a, out=a)
+            except (FloatingPointError, RuntimeWarning):
+                pass  # NumPy looks for overflow and the like when the whole result is there
             del t
             self._t = Tensor(a, self._d)  # a new tensor for the new value: tapes must not take it for the old
             return self if read_value else None
@@ -420,24 +439,25 @@ class Variable:
 
     # -- as a value ---------------------------------------------------------------------------------------------------
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        self._refuse_in_trace("A NumPy array")
         return np.array(self._t._a, dtype=dtype)
 
     def __bool__(self) -> bool:
-        return bool(self._t)
+        return bool(self._value())
 
     __nonzero__ = __bool__
 
     def __int__(self) -> int:
-        return int(self._t)
+        return int(self._value())
 
     def __float__(self) -> float:
-        return float(self._t)
+        return float(self._value())
 
     def __complex__(self) -> complex:
-        return complex(self._t)
+        return complex(self._value())
 
     def __index__(self) -> int:
-        return self._t.__index__()
+        return self._value().__index__()
 
     def __len__(self) -> int:
         return len(self._t)
@@ -446,7 +466,7 @@ class Variable:
         return iter(self._read())
 
     def __format__(self, spec: str) -> str:
-        return format(self._t, spec) if spec else str(self)
+        return format(self._value(), spec) if spec else str(self)
 
     def __hash__(self) -> int:
         raise TypeError("Variable is unhashable. Instead, use variable.ref() as the key.")
@@ -473,6 +493,8 @@ class Variable:
     def __repr__(self) -> str:
         from .text import variable_repr
 
+        if self._trace is not None and self._trace() is not None:  # it has no value yet
+            return f"<tf.Variable '{self._name}' shape={self.shape} dtype={self._d.name}>"
         return variable_repr(self._name, self._t._a, self.shape, self._d.name)
 
     __str__ = __repr__

@@ -16,10 +16,11 @@ from ..core.dispatch import apply
 from ..core.state import state
 from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
+from ..gradient.batching import BatchedTensor
 from ..gradient.tape import GradientTape
 from ..ground import nest
 from ..ground.dtypes import ANY, bool_, float64, int32
-from ..ground.errors import invalid, user_line
+from ..ground.errors import ConversionError, invalid, user_line
 from ..ground.graph import Graph, Value
 from ..ground.primitive import Aval, Primitive
 from ..primitives import elementwise as ew
@@ -36,7 +37,7 @@ def _runner(graph: Graph) -> Callable:
     """The compiled form of a graph in an attribute; made once."""
     run = graph.compiled
     if run is None:
-        run = graph.compiled = interpreter.compile(graph)
+        run = graph.compiled = interpreter.compile(simplify.simplify(graph, final=True))
     return run
 
 
@@ -143,7 +144,7 @@ def _cond_cases(rng: Any) -> list:
     return [((np.bool_(b), rng.uniform(0.5, 2, (2,)), rng.uniform(0.5, 2, (2,))), attrs) for b in (True, False)]
 
 
-cond_row = Primitive("cond", "*xs", _cond_kernel, shape=_cond_shape, joint=_cond_joint, accepts=ANY, multi=True, cases=_cond_cases,
+cond_row = Primitive("cond", "*xs", _cond_kernel, shape=_cond_shape, joint=_cond_joint, holomorphic=False, accepts=ANY, multi=True, cases=_cond_cases,
                      doc="One of two graphs, by a predicate.")  # fmt: skip
 
 # -- loops ----------------------------------------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ def _while_cases(rng: Any) -> list:
     return [((np.int32(0), rng.uniform(0.5, 2, (2,)), rng.uniform(0.5, 2, (2,))), attrs)]
 
 
-while_row = Primitive("while_loop", "*xs", _while_kernel, shape=_while_shape, joint=_while_joint, accepts=ANY, multi=True, cases=_while_cases,
+while_row = Primitive("while_loop", "*xs", _while_kernel, shape=_while_shape, joint=_while_joint, holomorphic=False, accepts=ANY, multi=True, cases=_while_cases,
                       doc="A graph applied to a state for as long as another holds.")  # fmt: skip
 
 
@@ -211,7 +212,7 @@ def _history_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) 
     return _loop_gradient(g[:n], wanted, xs, n, attrs["cond"], attrs["body"], attrs["keep"], g[n + 1 :])
 
 
-history_row = Primitive("while_history", "*xs", _history_kernel, shape=_history_shape, joint=_history_joint, accepts=ANY, multi=True, dynamic=True,
+history_row = Primitive("while_history", "*xs", _history_kernel, shape=_history_shape, joint=_history_joint, holomorphic=False, accepts=ANY, multi=True, dynamic=True,
                         cases=lambda rng: [(arrays, {**attrs, "keep": (1,)}) for arrays, attrs in _while_cases(rng)],
                         doc="A while_loop that also gives the number of turns and, stacked, the states before each of them.")  # fmt: skip
 
@@ -348,6 +349,8 @@ def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None =
             raise TypeError(f"'{n}' must be callable.")
     pred = convert(pred, None if isinstance(pred, Tensor) else bool_) if not isinstance(pred, Variable) else pred._read()
     if not isinstance(pred, SymbolicTensor):
+        if isinstance(pred, BatchedTensor):
+            return _batched_cond(pred, true_fn, false_fn)  # type: ignore[arg-type]
         return (true_fn if bool(pred) else false_fn)()  # type: ignore[misc]
     if pred._d is not bool_:
         pred = st.cast(pred, bool_)
@@ -366,12 +369,24 @@ def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None =
         if a is None and b is None:
             kinds.append(None)
             continue
+        if a is None or b is None:
+            raise ConversionError(f"true_fn and false_fn arguments to tf.cond must have the same structure of return values, but one returns None where the other returns {a if b is None else b!r}.{user_line()}")
         x, y = _same_dtype(a, b)
         tensors[0].append(x)
         tensors[1].append(y)
         kinds.append(True)
     assigned = _assigned([t for t, _ in branches])
     return _emit_cond(pred, branches, tensors, assigned, kinds)
+
+
+def _batched_cond(pred: Tensor, true_fn: Callable, false_fn: Callable) -> Any:
+    """Both branches, and for each member of the batch the one it asks for."""
+
+    def choose(a: Any, b: Any) -> Any:
+        x, y = _same_dtype(a, b)
+        return ew.select(st.reshape(pred, shape=(1,) * len(x._shape)) if x._shape else pred, x, y)
+
+    return nest.map_structure(choose, true_fn(), false_fn())
 
 
 def _same_dtype(a: Any, b: Any) -> tuple[Tensor, Tensor]:
@@ -444,30 +459,39 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Any, shape_invariants:
     limit = None if maximum_iterations is None else convert(maximum_iterations, None, int32)
     if state.trace is None:
         turns = 0
-        loop_vars = nest.map_structure(convert, loop_vars)
+        loop_vars = nest.map_structure(lambda x: x if _is_array(x) else convert(x), loop_vars)
         while cond(*loop_vars) and (limit is None or turns < int(limit)):
             result = body(*loop_vars)
             loop_vars = _as_loop_vars(result, loop_vars)
             turns += 1
-        return nest.map_structure(st.stop_gradient, loop_vars) if not back_prop else loop_vars
+        return loop_vars if back_prop else nest.map_structure(lambda x: x if _is_array(x) else st.stop_gradient(x), loop_vars)
     invariants = None if shape_invariants is None else [tuple(s) if s is not None else None for s in nest.flatten_up_to(loop_vars, shape_invariants)]
-    flat = [convert(x) for x in nest.flatten(loop_vars)]
+    leaves = nest.flatten(loop_vars)
+    if any(_is_array(x) and x._buffer is None and x._meta.shape is None for x in leaves):
+        with Trace("probe", state.trace):
+            body(*loop_vars)  # learns the shapes of the elements
+    flat = [x._staged() if _is_array(x) else convert(x) for x in leaves]
+    pack = lambda ts: nest.pack_sequence_as(loop_vars, [x._with([], t) if _is_array(x) else t for x, t in zip(leaves, ts, strict=True)])
     if not back_prop:
         flat = [st.stop_gradient(x) for x in flat]
     extra = [] if limit is None else [Tensor(np.int32(0), int32)]
 
     def test(*xs: Tensor) -> Tensor:
-        vs = nest.pack_sequence_as(loop_vars, xs[len(extra) :])
+        vs = pack(xs[len(extra) :])
         go = convert(cond(*vs))
         return ew.logical_and(ew.less(xs[0], st.cast(limit, int32)), go) if limit is not None else go
 
     def step(*xs: Tensor) -> list:
-        vs = nest.pack_sequence_as(loop_vars, xs[len(extra) :])
+        vs = pack(xs[len(extra) :])
         new = _as_loop_vars(body(*vs), loop_vars)
-        return [*[xs[0] + 1 for _ in extra], *nest.flatten(new)]
+        return [*[xs[0] + 1 for _ in extra], *[x._staged() if _is_array(x) else x for x in nest.flatten(new)]]
 
     outs = traced_while(test, step, [*extra, *flat], None if invariants is None else [*[() for _ in extra], *invariants])
-    return nest.pack_sequence_as(loop_vars, outs[len(extra) :])
+    return pack(outs[len(extra) :])
+
+
+def _is_array(x: Any) -> bool:
+    return hasattr(x, "_staged")  # a TensorArray, which stands on this
 
 
 def _as_loop_vars(result: Any, loop_vars: Any) -> Any:
@@ -511,7 +535,7 @@ def traced_while(test: Callable, step: Callable, start: list[Tensor], invariants
         outs = [t_body.local(o) for o in [*out, *[t_body.read(v) for v in assigned]]]
     # the assigned variables' values are state: their captures become inputs of their own, behind the others
     firsts = [t_body.variables[id(v)].first for v in assigned]
-    start = [*start, *[parent.read(v) for v in assigned]]
+    start = [*start, *[v._read() for v in assigned]]
     mine = {id(f.value) for f in firsts}
     outer: list[SymbolicTensor] = []
     for t in (t_test, t_body):

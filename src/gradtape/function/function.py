@@ -14,10 +14,12 @@ from ..core.state import state
 from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
 from ..ground import nest
+from ..ground.errors import ConversionError, user_line
 from ..ground.primitive import Aval
+from ..primitives.indexing import IndexedSlices
 from . import interpreter, simplify
 from .program import Program
-from .signature import TensorSpec, describe, is_leaf, key_of, replace_leaves
+from .signature import Ref, TensorSpec, describe, is_leaf, key_of, replace_leaves
 from .trace import SymbolicTensor, Trace
 
 CACHE_SIZE = 128  # traces kept for each function; the one not used for longest goes first
@@ -61,6 +63,9 @@ class ConcreteFunction:
         self._args, self._kwargs = args, kwargs
         self._parameters = parameters
         self._input_names = input_names
+        self._inner: list[Tensor] = []  # eager tensors that branches and bodies hold as constants
+        self._again: Callable[[], ConcreteFunction] = lambda: self
+        self._method = 0  # 1 where the first argument is the object whose method it is
 
     @property
     def graph(self) -> Any:
@@ -91,21 +96,20 @@ class ConcreteFunction:
     def structured_input_signature(self) -> tuple[tuple, dict]:
         """The arguments' specs, as the function takes them."""
         names = iter(self._input_names)
-        spec = lambda x: TensorSpec(x.shape, x.dtype, next(names))
-        return replace_leaves(self._args, spec), replace_leaves(self._kwargs, spec)
+        spec = lambda x: TensorSpec(x.shape, x.dtype, next(names) if x.name is None else (next(names), x.name)[1])
+        return replace_leaves(self._args, spec)[self._method :], replace_leaves(self._kwargs, spec)
 
     @property
     def structured_outputs(self) -> Any:
         """The results' specs, as the function returns them."""
         specs = self.outputs
-        return nest.pack_sequence_as(self._structure, [specs[o] if isinstance(o, int) else o[1] for o in self._outputs])
+        return self._packed(specs)
 
     def pretty_printed_signature(self, verbose: bool = True) -> str:
         """Arguments, results and captured variables in words."""
         lines = ["Input Parameters:"]
         lines += [f"  {name} ({kind}): {describe(value)}" for name, kind, value in self._parameters] or ["  None"]
-        leaves = [describe(s) for s in nest.flatten(self.structured_outputs)]
-        lines += ["Output Type:", "  " + (leaves[0] if not nest.is_nested(self._structure) else repr(nest.pack_sequence_as(self._structure, leaves)).replace("'", ""))]
+        lines += ["Output Type:", "  " + describe(self.structured_outputs).replace("Literal[None]", "None")]
         lines += ["Captures:"] + ([f"  {v.name}: {describe(v)}" for v in self.program.variables] or ["  None"])
         return "\n".join(lines)
 
@@ -113,6 +117,8 @@ class ConcreteFunction:
         """Run on the tensors of the arguments, in order."""
         program = self.program
         if state.tapes:
+            if self._inner and any([c._k and any([c._k in t._live for t in state.tapes]) for c in self._inner]):
+                return self._again().call_flat(leaves)  # a branch or body holds as a constant what is now watched
             if self._consts:
                 program, leaves = self._promoted(leaves)
             results = program(leaves)
@@ -122,7 +128,17 @@ class ConcreteFunction:
             results = program(leaves)
         if type(self._structure) is Tensor:
             return results[0]
-        return nest.pack_sequence_as(self._structure, [results[o] if isinstance(o, int) else o[1] for o in self._outputs])
+        return self._packed(results)
+
+    def _packed(self, results: list) -> Any:
+        """Results, or what stands for them, in the form that the function returns."""
+
+        def leaf(o: Any) -> Any:
+            if isinstance(o, int):
+                return results[o]
+            return o[1] if o[0] == "value" else IndexedSlices(results[o[1]], results[o[1] + 1], o[2])
+
+        return nest.pack_sequence_as(self._structure, [leaf(o) for o in self._outputs])
 
     def _promoted(self, leaves: list[Tensor]) -> tuple[Program, list[Tensor]]:
         """The program with those constants as inputs that a tape watches, so that gradients flow to them."""
@@ -136,15 +152,46 @@ class ConcreteFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves: list[Tensor] = []
-        key_of(args, leaves)
-        key_of({k: kwargs[k] for k in sorted(kwargs)}, leaves)
         want = self.program.graph.inputs[: len(self._input_names)]
+        for name, spec, given in self._given(args, kwargs):
+            n = len(leaves)
+            key_of(given, leaves)
+            if key_of(spec, []) != key_of(given, []) and len(leaves) - n == len(_leaves(spec)) == 0:
+                raise TypeError(f"Binding inputs to {self.name} failed: argument {name!r} was {describe(spec)} when it was traced, but is {describe(given)}.")
         if len(leaves) != len(want):
-            raise TypeError(f"{self.name} takes {len(want)} tensors, but {len(leaves)} were given.")
+            raise TypeError(f"Binding inputs to {self.name} failed: it takes {len(want)} tensors, but {len(leaves)} were given.")
         for x, v, n in zip(leaves, want, self._input_names, strict=True):
             if x._d is not v.aval.dtype or x._shape != v.aval.shape:
-                raise TypeError(f"Argument {n!r} of {self.name} must be {v.aval}, but is {x._d.name}{list(x._shape)}.")
+                raise ConversionError(f"Argument {n!r} of {self.name} must be {v.aval}, but is {x._d.name}{list(x._shape)}.{user_line()}")
         return self.call_flat(leaves)
+
+    def _given(self, args: tuple, kwargs: dict) -> list[tuple[str, Any, Any]]:
+        """Each parameter's name, spec and argument; Python values that the trace was made for may be left out."""
+        left = dict(kwargs)
+        positional = list(args)
+        out = []
+        for name, kind, spec in self._parameters:
+            names = [name, *[s.name for s in _leaves(spec) if s.name]] if is_leaf(spec) else [name]
+            by_name = next((n for n in names if n in left), None)
+            if kind == "VAR_POSITIONAL":
+                given: Any = tuple(positional)
+                positional = []
+            elif kind == "VAR_KEYWORD":
+                given, left = left, {}
+            elif by_name is not None:
+                given = left.pop(by_name)
+            elif positional and kind != "KEYWORD_ONLY":
+                given = positional.pop(0)
+            elif not _leaves(spec):
+                given = spec
+            else:
+                raise TypeError(f"Binding inputs to {self.name} failed due to `missing a required argument: {name!r}`. Received args: {args} and kwargs: {kwargs}.")
+            out.append((name, spec, given))
+        if positional:
+            raise TypeError(f"Binding inputs to {self.name} failed due to `too many positional arguments`. Received args: {args} and kwargs: {kwargs}.")
+        if left:
+            raise TypeError(f"Binding inputs to {self.name} failed due to `got an unexpected keyword argument {next(iter(left))!r}`. Received args: {args} and kwargs: {kwargs}.")
+        return out
 
     def __repr__(self) -> str:
         return f"<ConcreteFunction {self.name} at {id(self):#x}>"
@@ -196,6 +243,8 @@ class Function:
 
     def __init__(self, python_function: Callable, name: str | None = None, input_signature: Any = None, autograph: bool = True, jit_compile: bool | None = None,
                  reduce_retracing: bool = False, experimental_autograph_options: Any = None, fast_math: bool = False) -> None:  # fmt: skip
+        if not callable(python_function):
+            raise TypeError(f"{python_function!r} is not a callable object")
         self._python_function = python_function
         self._name: str = name or getattr(python_function, "__name__", None) or type(python_function).__name__
         functools.update_wrapper(self, python_function)
@@ -214,8 +263,10 @@ class Function:
         except (TypeError, ValueError):
             self._signature = None
         self._positional, self._simple = self._read_signature()
-        self._input_signature = None if input_signature is None else tuple(input_signature)
+        self._skip = int(next(iter(self._signature.parameters), "") in ("self", "cls")) if self._signature else 0  # not in an input_signature
+        self._input_signature = None if input_signature is None else self._checked(input_signature)
         self._converted: Callable | None = None
+        self._method = False  # called as one: its object is told apart by identity
 
     def _read_signature(self) -> tuple[int, bool]:
         """How many positional parameters there are, and whether they are all there is."""
@@ -224,6 +275,24 @@ class Function:
         ps = self._signature.parameters.values()
         plain = all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in ps)
         return len(ps), plain
+
+    def _checked(self, specs: Any) -> tuple:
+        """An input_signature that fits the function's parameters."""
+        if not isinstance(specs, (list, tuple)):
+            raise TypeError(f"input_signature must be either a tuple or a list, got {type(specs)}.")
+        wrong = [s for s in nest.flatten(list(specs)) if not isinstance(s, TensorSpec)]
+        if wrong:
+            raise TypeError(f"input_signature must be a possibly nested sequence of TensorSpec objects, got invalid args {wrong} with types {[type(s) for s in wrong]}.")
+        if self._signature is None:
+            return tuple(specs)
+        ps = list(self._signature.parameters.values())[self._skip :]
+        named = [p for p in ps if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if len(specs) > len(named) and not any(p.kind is p.VAR_POSITIONAL for p in ps):
+            raise TypeError(f"input_signature contains {len(specs) - len(named)} extra type constraints.")
+        for p in named[len(specs) :] + [p for p in ps if p.kind is p.KEYWORD_ONLY]:
+            if p.default is p.empty:
+                raise TypeError(f"input_signature missing type constraint for {p.name}")
+        return tuple(specs)
 
     # -- public questions ---------------------------------------------------------------------------------------------
     @property
@@ -266,7 +335,7 @@ class Function:
                 leaves.append(a)
                 parts += (a._d, a._a.shape)
             else:
-                parts.append(key_of(a, leaves))
+                self._part(a, parts, leaves)
         if kwargs:
             parts.append(tuple([(k, key_of(v, leaves)) for k, v in kwargs.items()]))
         if state.check:
@@ -279,9 +348,22 @@ class Function:
         if concrete is None:
             concrete = self._trace(key, args, kwargs)
             self._note(True, args, kwargs)
+        elif len(self._traces) >= CACHE_SIZE:
+            with self._lock:
+                if key in self._traces:
+                    self._traces.move_to_end(key)
         elif self._recent:
             self._note(False, args, kwargs)
         return concrete.call_flat(leaves)
+
+    def _part(self, a: Any, parts: list, leaves: list) -> None:
+        """Append the key of the argument ``a`` to ``parts``."""
+        if not parts and self._method:
+            parts.append(Ref(a, True))
+        elif is_leaf(a):
+            parts += key_of(a, leaves)
+        else:
+            parts.append(key_of(a, leaves))
 
     def _bind(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         if self._signature is None:
@@ -295,6 +377,7 @@ class Function:
 
     def _cast_to_signature(self, args: tuple) -> tuple:
         specs = self._input_signature or ()
+        first, args = args[: self._skip], args[self._skip :]
         if len(args) > len(specs):
             rest = args[len(specs) :]
             if any(is_leaf(a) for a in rest):
@@ -302,7 +385,7 @@ class Function:
         out = []
         for a, s in zip(args, specs):
             out.append(self._cast_argument(a, s))
-        return (*out, *args[len(specs) :])
+        return (*first, *out, *args[len(specs) :])
 
     def _cast_argument(self, a: Any, spec: Any) -> Any:
         if not isinstance(spec, TensorSpec):
@@ -324,17 +407,13 @@ class Function:
         Raises:
             ValueError: a TensorSpec has unknown dimensions: gradtape compiles for known shapes.
         """
-        if self._input_signature is not None and not args and not kwargs:
-            args = self._input_signature
+        if self._input_signature is not None and len(args) <= self._skip and not kwargs:
+            args = (*args, *self._input_signature)
         args, kwargs = self._bind(args, kwargs)
         leaves: list[Any] = []
         parts: list[Any] = []
         for a in args:
-            k = key_of(a, leaves)
-            if is_leaf(a) and a is leaves[-1]:
-                parts += k
-            else:
-                parts.append(k)
+            self._part(a, parts, leaves)
         if kwargs:
             parts.append(tuple([(k, key_of(v, leaves)) for k, v in kwargs.items()]))
         key = tuple(parts)
@@ -344,7 +423,10 @@ class Function:
         return self._traces.get(key) or self._trace(key, args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else _BoundFunction(self, instance)
+        if instance is None:
+            return self
+        self._method = True
+        return _BoundFunction(self, instance)
 
     # -- tracing ------------------------------------------------------------------------------------------------------
     def _note(self, traced: bool, args: tuple, kwargs: dict) -> None:
@@ -411,13 +493,24 @@ class Function:
             make = lambda x: trace.input(_aval(x), next(it))
             s_args, s_kwargs = replace_leaves(args, make), replace_leaves(kwargs, make)
             n_args = len(trace.inputs)
-            result = f(*s_args, **s_kwargs)
+            given = replace_leaves((s_args, s_kwargs), lambda x: x)
+            try:
+                result = f(*s_args, **s_kwargs)
+            finally:  # also after an error: the user's objects may hold the variables by now
+                if trace.created:
+                    trace.initialise(_leaves((args, kwargs)))
+            if not _unchanged(given, (s_args, s_kwargs)):
+                changed = [n for n, _ in _bound_items(self._signature, args, kwargs)]
+                raise ValueError(f"{self._name} should not modify its Python input arguments ({', '.join(changed)}). Modifying a copy is allowed.")
             leaves = nest.flatten(result)
             outputs: list[Any] = []
             tensors: list[Tensor] = []
             for leaf in leaves:
                 if leaf is None or not _convertible(leaf):
                     outputs.append(("value", leaf))
+                elif isinstance(leaf, IndexedSlices):
+                    outputs.append(("slices", len(tensors), leaf._dense_shape))
+                    tensors += [convert(leaf.values), convert(leaf.indices)]
                 else:
                     outputs.append(len(tensors))
                     tensors.append(leaf if isinstance(leaf, Tensor) else convert(leaf))
@@ -433,9 +526,20 @@ class Function:
         structure = tensors[0] if len(leaves) == 1 and not nest.is_nested(result) and outputs == [0] else result
         if isinstance(structure, SymbolicTensor) or (outputs == [0] and not nest.is_nested(result)):
             structure = Tensor(None, None)  # type: ignore[arg-type]  # a single tensor
-        parameters = _parameters(self._signature, args, kwargs)
+        parameters = _parameters(self._signature, args, kwargs)[self._method :]
         concrete = _Raw(self._name, program, consts, structure, outputs, _specs(args), _specs(kwargs), parameters, names, raw=(graph, values), order=[])
+        concrete._method = int(self._method)
+        concrete._inner, concrete._again = trace._inner, lambda: self._replace(concrete)
         return concrete, bool(trace.created)
+
+    def _replace(self, old: ConcreteFunction) -> ConcreteFunction:
+        """Trace again what ``old`` is the trace of."""
+        with self._lock:
+            new, _ = self._trace_once(self._callable(), old._args, old._kwargs)
+            for key, found in self._traces.items():
+                if found is old:
+                    self._traces[key] = new
+            return new
 
     def _compiler(self) -> Callable:
         return interpreter.compile
@@ -469,6 +573,22 @@ class _BoundFunction:
         return self.__func__.get_concrete_function(self.__self__, *args, **kwargs)
 
 
+def _unchanged(a: Any, b: Any) -> bool:
+    """Whether two nests hold the same objects in the same places."""
+    if type(a) is not type(b) or not nest.is_nested(a):
+        return a is b or isinstance(a, IndexedSlices)
+    if len(a) != len(b):
+        return False
+    pairs = [(a[k], b.get(k)) for k in a] if hasattr(a, "keys") else zip(a, b, strict=True)
+    return all([_unchanged(x, y) for x, y in pairs])
+
+
+def _leaves(x: Any) -> list:
+    out: list = []
+    replace_leaves(x, lambda t: out.append(t if isinstance(t, TensorSpec) else convert(t)))
+    return out
+
+
 def _aval(x: Any) -> Aval:
     if isinstance(x, TensorSpec):
         return Aval(tuple(x.shape), x.dtype)
@@ -481,7 +601,7 @@ def _convertible(x: Any) -> bool:
 
 
 def _specs(x: Any) -> Any:
-    return replace_leaves(x, lambda t: t if isinstance(t, TensorSpec) else TensorSpec.from_tensor(convert(t)))
+    return replace_leaves(x, lambda t: t if isinstance(t, TensorSpec) else TensorSpec((t := convert(t))._shape, t._d))
 
 
 def _parameters(signature: inspect.Signature | None, args: tuple, kwargs: dict) -> list[tuple[str, Any, Any]]:
@@ -497,9 +617,7 @@ def _argument_names(signature: inspect.Signature | None, args: tuple, kwargs: di
     out: list[str] = []
     items = _bound_items(signature, args, kwargs)
     for name, value in items:
-        leaves: list = []
-        key_of(value, leaves)
-        out += [name] if is_leaf(value) else [f"{name}_{i}" if i else name for i in range(len(leaves))]
+        out += [name] if is_leaf(value) else [f"{name}_{i}" if i else name for i in range(len(_leaves(value)))]
     return out
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.state import state
 from ..core.tensor import Tensor, convert
-from ..gradient.batching import BatchedTensor, unbatch
+from ..gradient.batching import BatchedTensor, new_level, unbatch
 from ..ground import nest
 from ..ground.dtypes import DType, as_dtype, int32
 from ..ground.errors import OutOfRangeError, invalid, user_line
@@ -312,9 +312,12 @@ def vectorized_map(fn: Callable, elems: Any, fallback_to_while_loop: bool = True
     [5.0, 25.0]
     """
     flat = [convert(e) for e in nest.flatten(elems)]
-    n = _length(flat, "vectorized_map")
-    out = fn(nest.pack_sequence_as(elems, [BatchedTensor(e) for e in flat]))
-    return nest.map_structure(lambda o: unbatch(convert(o), n), out)
+    n = max([1, *[e._shape[0] for e in flat if e._shape]])
+    flat = [st.broadcast_to(e, shape=(n, *e._shape[1:])) if e._shape[:1] == (1,) != (n,) else e for e in flat]
+    _length(flat, "vectorized_map")
+    with new_level() as level:
+        out = fn(nest.pack_sequence_as(elems, [BatchedTensor(e, level) for e in flat]))
+        return nest.map_structure(lambda o: unbatch(convert(o), n, level), out)
 
 
 def _fold(fn: Callable, elems: Any, initializer: Any, backwards: bool, what: str) -> Any:
@@ -466,6 +469,7 @@ def case(pred_fn_pairs: Any, default: Callable | None = None, exclusive: bool = 
                 raise invalid("tf.case: no predicate holds and there is no default.")
             return default()
         if n == len(pairs) - 1 and default is None and isinstance(pairs[n][0], SymbolicTensor):
+            st.assert_that(pairs[n][0], message="Input error: None of conditions evaluated as True: tf.case has no default.", labels=(), summarize=None)
             return pairs[n][1]()
         return cond(pairs[n][0], pairs[n][1], lambda: rest(n + 1))
 
@@ -482,7 +486,8 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Callable | None = N
         name: ignored.
 
     Raises:
-        TypeError: an entry is not callable or an index no int.
+        TypeError: an entry is not callable, or an index no int.
+        ValueError: there are no functions.
 
     >>> import gradtape as tf
     >>> tf.switch_case(tf.constant(1), [lambda: tf.constant(10), lambda: tf.constant(20)]).numpy()
@@ -490,10 +495,14 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Callable | None = N
     """
     items = list(branch_fns.items()) if isinstance(branch_fns, dict) else list(branch_fns)
     table: dict[Any, Any] = dict(items) if items and isinstance(items[0], (list, tuple)) else dict(enumerate(items))
-    if not table or not all(callable(f) for f in table.values()) or not all(isinstance(k, int) for k in table):
-        raise TypeError("branch_fns must be a list of callables, or map ints to callables, and must not be empty.")
+    if not table:
+        raise ValueError("Must provide at least one item in 'branch_fns'.")
+    if not all(callable(f) for f in table.values()) or not all(isinstance(k, int) for k in table):
+        raise TypeError("branch_fns must be a list of callables, or map ints to callables.")
     otherwise = default or table[max(table)]
     index = convert(branch_index)
+    if not index._d.is_integer:
+        raise TypeError(f"'branch_index' must be an integer Tensor, got {index._d!r}.")
     if not isinstance(index, SymbolicTensor):
         return table.get(int(index), otherwise)()
 

@@ -17,7 +17,7 @@ from ..core.tensor import Tensor
 from ..core.variable import Variable
 from ..gradient.tape import GradientTape
 from ..ground.graph import Graph, Node, Value
-from ..ground.primitive import Plan, joint_vjps
+from ..ground.primitive import Plan
 from ..primitives import structure as st
 from ..primitives.indexing import IndexedSlices
 from . import simplify
@@ -70,7 +70,7 @@ class Program:
     def run(self) -> Callable:
         """The compiled graph: a list of arrays in, a list of arrays out."""
         if self._run is None:
-            self._run = self.compiler(self.graph)
+            self._run = self.compiler(simplify.simplify(self.graph, final=True))
         return self._run
 
     def __call__(self, args: list[Tensor]) -> list[Tensor]:
@@ -149,13 +149,15 @@ class _Vjp:
             n_in = len(xs)
             cotangents = [trace.input(graph.outputs[j].aval, f"g{j}") for j in outs]
             ds = tape.gradient([ys[j] for j in outs], [xs[i] for i in ins], output_gradients=cotangents)
-            ds = [d.to_dense() if isinstance(d, IndexedSlices) else d for d in ds]
-            joint = trace.finish([*ys, *[d for d in ds if d is not None]], graph.name)
+            # None for a gradient that is a Tensor, the dense shape for one that is IndexedSlices
+            self.forms = [d._dense_shape if isinstance(d, IndexedSlices) else None for d in ds if d is not None]
+            flat = [t for d in ds if d is not None for t in ((d.values, d.indices) if isinstance(d, IndexedSlices) else (d,))]
+            joint = trace.finish([*ys, *flat], graph.name)
         self.ins, self.outs = ins, outs
         self.connected = [d is not None for d in ds]
         joint = simplify.simplify(joint)
         n_out = len(ys)
-        forward, backward, self.residual_inputs = partition(joint, n_in, n_out)
+        forward, backward, self.residual_inputs = partition(simplify.simplify(joint, final=True), n_in, n_out)
         self.n_out = n_out
         compiler = program.compiler
         self.forward = compiler(forward)
@@ -172,6 +174,11 @@ class _Vjp:
             self._backward = self.compiler(self.backward_graph)
         return self._backward(arrays)
 
+    def assemble(self, tensors: list[Tensor]) -> list:
+        """The connected gradients from the outputs of the backward program."""
+        it = iter(tensors)
+        return [next(it) if form is None else IndexedSlices(next(it), next(it), form) for form in self.forms]
+
     def whole(self) -> Program:
         """The gradient as a program of the inputs and cotangents."""
         if self._whole_program is None:
@@ -183,8 +190,8 @@ class _Vjp:
 class _Call:
     """The row that a tape records for one run of a program."""
 
-    broadcasts = holomorphic = sparse = False
-    multi = True
+    broadcasts = holomorphic = False
+    multi = sparse = True
 
     def __init__(self, program: Program, tracked: int, xs: list[Tensor], outs: tuple, residuals: list, vjp: _Vjp, wanted: int) -> None:
         self.name = self.tf = program.name
@@ -200,16 +207,16 @@ class _Call:
         v = self.vjp
         connected = [i for i, c in zip(v.ins, v.connected, strict=True) if c]
         wanted = tuple([i for i in connected if mask >> i & 1])
-        plan = Plan(joint_vjps(self._joint, wanted), False, None, False) if wanted else None
+        plan = Plan(wanted, False, None, False) if wanted else None
         self._at = {i: n for n, i in enumerate(connected)}
         self.plans[mask] = plan
         return plan
 
-    def _joint(self, g: tuple, wanted: tuple, ins: Any, out: Any, attrs: Any) -> list:
+    def joint(self, g: tuple, wanted: tuple, ins: Any, out: Any, attrs: Any) -> list:
         ds = self._gradients(g)
         return [ds[self._at[i]] for i in wanted]
 
-    def _gradients(self, g: tuple) -> list[Tensor]:
+    def _gradients(self, g: tuple) -> list:
         v = self.vjp
         cotangents = []
         for j in v.outs:
@@ -218,11 +225,11 @@ class _Call:
                 shape, d = self.avals[j]
                 c = st.zeros_of(Tensor(d.type(0), d), shape=shape)
             cotangents.append(c)
-        recorded = any([t._live for t in state.tapes])
+        recorded = any([x._k in t._live for t in state.tapes for x in (*self.xs, *cotangents)])
         if recorded or state.trace is not None or any([c._special for c in cotangents]):
-            return v.whole()([*self.xs, *cotangents])
+            return v.assemble(v.whole()([*self.xs, *cotangents]))
         arrays = v.backward([*self.residuals, *[c._a for c in cotangents]])
-        return [Tensor(a, o.aval.dtype) for a, o in zip(arrays, v.backward_graph.outputs)]
+        return v.assemble([Tensor(a, o.aval.dtype) for a, o in zip(arrays, v.backward_graph.outputs)])
 
 
 def partition(joint: Graph, n_in: int, n_out: int) -> tuple[Graph, Graph, list[int | None]]:

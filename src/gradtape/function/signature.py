@@ -12,6 +12,7 @@ from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
 from ..ground.dtypes import as_dtype
 from ..ground.shapes import TensorShape
+from ..primitives.indexing import IndexedSlices
 
 
 class TensorSpec:
@@ -59,12 +60,16 @@ class TensorSpec:
 
 
 class Ref:
-    """A key for an object of the user's: equal while it is the same object."""
+    """A key for an object of the user's: equal for the same object, and for one that says it is equal."""
 
-    __slots__ = ("_hash", "_ref")
+    __slots__ = ("_hash", "_identity", "_ref")
 
-    def __init__(self, x: Any) -> None:
-        self._hash = id(x)
+    def __init__(self, x: Any, by_identity: bool = False) -> None:
+        self._identity = by_identity or type(x).__eq__ is object.__eq__
+        try:
+            self._hash = id(x) if by_identity else hash(x)
+        except TypeError:
+            raise TypeError(f"Could not generate a generic TraceType for {x!r}. Please verify that it is immutable/hashable, or pass its contents as tensors.") from None
         try:
             self._ref: Any = weakref.ref(x)
         except TypeError:
@@ -74,7 +79,10 @@ class Ref:
         return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ref) and (mine := self._ref()) is not None and mine is other._ref()
+        if not isinstance(other, Ref) or (mine := self._ref()) is None:
+            return False
+        yours = other._ref()
+        return mine is yours or (not self._identity and type(mine) is type(yours) and (mine == yours) is True)
 
     def __repr__(self) -> str:
         return repr(self._ref())
@@ -90,6 +98,8 @@ def key_of(x: Any, leaves: list[Tensor]) -> Any:
         leaves.append(x)
         return x._d, x._a.shape if type(x._a) is not bytes else ()
     if t in _PLAIN:
+        if t is float and (x == 0 or x != x):
+            return t, repr(x)  # 0.0 and -0.0 are equal, and a NaN is not equal to itself
         return t, x
     if isinstance(x, Tensor):
         leaves.append(x)
@@ -99,7 +109,7 @@ def key_of(x: Any, leaves: list[Tensor]) -> Any:
         leaves.append(tensor)
         return tensor._d, tensor._shape
     if isinstance(x, Variable):
-        return Variable, Ref(x), x._shape
+        return Variable, Ref(x, True), x._shape
     if isinstance(x, TensorSpec):
         leaves.append(x)  # type: ignore[arg-type]
         return x._d, tuple(x._shape)
@@ -107,6 +117,8 @@ def key_of(x: Any, leaves: list[Tensor]) -> Any:
         return t, tuple([(k, key_of(x[k], leaves)) for k in x])
     if isinstance(x, (list, tuple)):
         return t, tuple([key_of(v, leaves) for v in x])
+    if isinstance(x, IndexedSlices):
+        return t, key_of(convert(x.values), leaves), key_of(convert(x.indices), leaves), x._dense_shape
     if hasattr(x, "_to_tensor"):
         tensor = convert(x)
         leaves.append(tensor)
@@ -116,7 +128,7 @@ def key_of(x: Any, leaves: list[Tensor]) -> Any:
 
 def is_leaf(x: Any) -> bool:
     """Whether ``key_of`` takes ``x`` as a tensor."""
-    return isinstance(x, (Tensor, np.ndarray, np.generic, TensorSpec)) or (hasattr(x, "_to_tensor") and not isinstance(x, Variable))
+    return isinstance(x, (Tensor, np.ndarray, np.generic, TensorSpec)) or (hasattr(x, "_to_tensor") and not isinstance(x, (Variable, IndexedSlices)))
 
 
 def replace_leaves(x: Any, make: Any) -> Any:
@@ -125,6 +137,8 @@ def replace_leaves(x: Any, make: Any) -> Any:
         return make(x)
     if isinstance(x, Variable) or type(x) in _PLAIN:
         return x
+    if isinstance(x, IndexedSlices):
+        return IndexedSlices(make(convert(x.values)), make(convert(x.indices)), x._dense_shape)
     if isinstance(x, Mapping):
         items = {k: replace_leaves(x[k], make) for k in x}
         return items if type(x) is dict else type(x)(items)  # type: ignore[call-arg]
@@ -141,11 +155,14 @@ def describe(x: Any) -> str:
         return f"TensorSpec(shape={x.shape}, dtype={x.dtype!r}, name=None)"
     if isinstance(x, (np.ndarray, np.generic)):
         return describe(convert(x))
+    if isinstance(x, IndexedSlices):
+        return f"IndexedSlicesSpec(values={describe(x.values)}, indices={describe(x.indices)})"
     if isinstance(x, Variable):
         return f"VariableSpec(shape={x.shape}, dtype={x.dtype!r}, trainable={x.trainable})"
     if isinstance(x, Mapping):
-        return "{" + ", ".join(f"{k!r}: {describe(v)}" for k, v in x.items()) + "}"
+        return "Dict[" + ", ".join(f"[{k!r}, {describe(v)}]" for k, v in x.items()) + "]"
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return f"{type(x).__name__}[" + ", ".join(f"[{k!r}, {describe(v)}]" for k, v in zip(x._fields, x, strict=True)) + "]"
     if isinstance(x, (list, tuple)):
-        inner = ", ".join(map(describe, x))
-        return f"[{inner}]" if isinstance(x, list) else f"({inner}{',' if len(x) == 1 else ''})"
+        return ("List[" if isinstance(x, list) else "Tuple[") + ", ".join(map(describe, x)) + "]"
     return f"Literal[{x!r}]"

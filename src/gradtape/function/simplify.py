@@ -11,8 +11,8 @@ from ..ground.graph import Graph, Node, Value
 _FOLD = 1 << 12  # elements: larger constants are left to be computed, not stored
 
 
-def simplify(graph: Graph) -> Graph:
-    """The same function with less to do."""
+def simplify(graph: Graph, final: bool = False) -> Graph:
+    """The same function with less to do. ``final``: nobody will differentiate it any more, so what only gradients see goes too."""
     replaced: dict[int, Value] = {}
     seen: dict[Any, Node] = {}
     nodes: list[Node] = []
@@ -41,8 +41,9 @@ def simplify(graph: Graph) -> Graph:
         if n.effect:
             nodes.append(_with(n, ins, replaced))
             continue
-        if n.p.name in ("identity", "stop_gradient"):
-            replaced[id(n.outs[0])] = ins[0]
+        if n.p.name == "identity" or (final and n.p.name in _PASSES_ON):
+            for v, w in zip(n.outs, ins[_PASSES_ON.get(n.p.name, 0) :], strict=False):
+                replaced[id(v)] = w
             continue
         if n.p.name in _SHAPE_ONLY and ins[0].const is None and _same_shape(n):
             replaced[id(n.outs[0])] = ins[0]
@@ -92,6 +93,7 @@ def _loop_key(n: Node) -> Any:
     return (id(n.attrs["cond"]), id(n.attrs["body"]), tuple([id(v) for v in n.ins])) if "body" in n.attrs else None
 
 
+_PASSES_ON = {"stop_gradient": 0, "assigned": 1, "custom_gradient": 0}  # the first of the inputs that come out as they are
 _SHAPE_ONLY = ("reshape", "broadcast_to")
 
 

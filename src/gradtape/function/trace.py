@@ -14,19 +14,55 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core import numerics
-from ..core.state import state
+from ..core.state import state, still_active
 from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
+from ..ground.dtypes import ANY
 from ..ground.errors import user_frame
 from ..ground.graph import Graph, Node, Value
 from ..ground.primitive import Aval, Primitive
+from ..primitives import structure as st
 from ..primitives.elementwise import check_numerics
 
 _NAMES = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "sum": "Sum", "mean": "Mean", "identity": "Identity"}
 
 
+# A variable's new value. As in eager execution a tape knows the variable by every value that was read from it, and an assignment cuts the
+# value off from what it was computed from: the cotangent goes to the variable.
+assigned_row = Primitive("assigned", "old new", lambda old, new: new, shape=lambda old, new: new, grad=(lambda g: g, None), accepts=ANY, cases=lambda rng: [],
+                         doc="The second input, whose gradient is the first's.")  # fmt: skip
+
+
+def _custom_kernel(*xs: Any, n: int, m: int, backward: Graph, connected: tuple[bool, ...]) -> tuple:
+    return xs[:n]
+
+
+def _custom_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) -> list:
+    from .program import replay
+
+    n, m = attrs["n"], attrs["m"]
+    gs = [st.zeros_like(o) if c is None else c for c, o in zip(g, out, strict=True)]
+    ds = iter(replay(attrs["backward"], [*gs, *xs[n + m :]]))
+    of = [next(ds) if c else None for c in attrs["connected"]]
+    return [of[i - n] if n <= i < n + m else None for i in wanted]
+
+
+custom_row = Primitive("custom_gradient", "*xs", _custom_kernel, shape=lambda *xs, n, **attrs: list(xs[:n]), joint=_custom_joint, accepts=ANY, multi=True, cases=lambda rng: [],
+                       doc="The first n inputs, whose gradient with respect to the next m inputs is a graph of its own.")  # fmt: skip
+
+
 class OperatorNotAllowedInGraphError(TypeError):
     """Python asked a traced tensor for its value: it has none yet."""
+
+
+class _Form(Aval):
+    """What a symbolic tensor has for an array. A variable that is made from one finds its initial value by it."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Value) -> None:
+        super().__init__(value.aval.shape, value.aval.dtype)
+        self.value = value
 
 
 class SymbolicTensor(Tensor):
@@ -37,7 +73,7 @@ class SymbolicTensor(Tensor):
 
     def __init__(self, trace: Trace, value: Value, name: str) -> None:
         self.trace, self.value, self._name = trace, value, name
-        self._a = value.aval
+        self._a = _Form(value)
         self._d = value.aval.dtype
         self._k = 0
 
@@ -131,14 +167,17 @@ class Trace:
         self._counts: dict[str, int] = {}
         self.line: tuple[str, int] | None = None  # whose line new nodes are for, where it is not the caller's
         self._known: dict[int, tuple] = {}
+        self._inner: list[Tensor] = []  # constants of branches and bodies, which cannot become inputs afterwards
 
     # While a trace is on, it sits among the tapes and hears of every operation on eager tensors. Those run at once, but if a result is used in the graph, so are
     # the operations that made it: a program differentiates with respect to what it took from its surroundings, and folds what is constant anyway.
-    _auto = False
+    _auto, _active, _wanted = False, True, None
     _live: frozenset = frozenset()
 
     def _record(self, p: Any, xs: tuple, out: Any, attrs: dict[str, Any] | None) -> None:
-        if getattr(p, "plan", None) is None or not isinstance(p, Primitive):
+        if not isinstance(p, Primitive):
+            if hasattr(p, "vjp") and hasattr(p, "_joint") and any([isinstance(o, SymbolicTensor) for o in out]):
+                self._custom(p, xs, out)
             return
         for i, o in enumerate(out if p.multi else (out,)):
             if type(o) is Tensor:
@@ -151,6 +190,22 @@ class Trace:
             return known[1], known[2]
         return self.parent.made_by(x) if self.parent is not None else None
 
+    def _custom(self, p: Any, xs: tuple, outs: tuple) -> None:
+        """The user's gradient of ``outs`` with respect to ``xs`` becomes part of the graph: tapes outside differentiate what they find there."""
+        backward = Trace(p.name + "_gradient", self)
+        with backward:
+            gs = [backward.input(Aval(o._shape, o._d), "g") for o in outs]
+            ds = [d.to_dense() if hasattr(d, "_merge") else d for d in p.vjp(tuple(gs))]
+            graph = backward.finish([d for d in ds if d is not None], backward.name)
+        graph.inputs = [t.value for t in gs] + [inner.value for _, inner in backward.captures]
+        ins = tuple([self.value_of(x) for x in (*outs, *xs, *[outer for outer, _ in backward.captures])])
+        attrs = {"n": len(outs), "m": len(xs), "backward": graph, "connected": tuple([d is not None for d in ds])}
+        node = Node(custom_row, ins, attrs, [v.aval for v in ins[: len(outs)]], self.line or user_frame())
+        self.nodes.append(node)
+        for o, v in zip(outs, node.outs, strict=True):
+            if isinstance(o, SymbolicTensor):
+                o.value, o._a = v, _Form(v)
+
     def __enter__(self) -> Trace:
         global _depth
         _depth += 1
@@ -161,7 +216,7 @@ class Trace:
 
     def __exit__(self, *exc: Any) -> None:
         global _depth
-        state.trace, state.tapes = self._outer
+        state.trace, state.tapes = self._outer[0], still_active(self._outer[1])
         _depth -= 1
         if not _depth:
             Variable._trace = None
@@ -186,16 +241,41 @@ class Trace:
                 return x.value
             return self.capture(x).value
         known = self._consts.get(id(x))
+        if known is None and self.parent is not None and x._d.is_inexact:
+            # a branch or body takes what a tape may watch as an input, so that gradients flow to it
+            if x._k or self.parent._knows(x):
+                return self.capture(self.parent.local(x)).value
+            self.root()._inner.append(x)
         if known is None and id(x) in self._known:
-            _, p, xs, attrs, i = self._known[id(x)]
-            ins = tuple([self.value_of(y) for y in xs])
-            avals = p.shape(*[v.aval for v in ins], **attrs)
-            node = Node(p, ins, attrs, list(avals) if p.multi else [avals], self.line or user_frame())
-            self.nodes.append(node)
-            known = self._consts[id(x)] = (x, node.outs[i])
+            known = self._replayed(x)
         if known is None:
             known = self._consts[id(x)] = (x, Value(Aval(x._shape, x._d), const=x._a))
         return known[1]
+
+    def _replayed(self, x: Tensor) -> tuple[Tensor, Value]:
+        """The operations that made the eager tensor ``x`` while this trace was on, as nodes. Chains may be long, so without recursion."""
+        stack = [x]
+        while stack:
+            y = stack[-1]
+            if id(y) in self._consts:
+                stack.pop()
+                continue
+            _, p, xs, attrs, _ = self._known[id(y)]
+            waiting = [z for z in xs if type(z) is Tensor and id(z) in self._known and id(z) not in self._consts]
+            if waiting:
+                stack.extend(waiting)
+                continue
+            ins = tuple([self.value_of(z) for z in xs])
+            avals = p.shape(*[v.aval for v in ins], **attrs)
+            node = Node(p, ins, attrs, list(avals) if p.multi else [avals], self.line or user_frame())
+            self.nodes.append(node)
+            at = self._known[id(y)][4]
+            self._consts[id(y)] = (y, node.outs[at])
+            stack.pop()
+        return self._consts[id(x)]
+
+    def _knows(self, x: Tensor) -> bool:
+        return id(x) in self._known or (self.parent is not None and self.parent._knows(x))
 
     def capture(self, x: SymbolicTensor) -> SymbolicTensor:
         """The input that stands for a tensor of a trace further out."""
@@ -240,7 +320,9 @@ class Trace:
         x = convert(x)
         if isinstance(x, SymbolicTensor) and x.trace is self:
             return x
-        return SymbolicTensor(self, self.value_of(x), self.unique("const") + ":0")
+        t = SymbolicTensor(self, self.value_of(x), self.unique("const") + ":0")
+        t._k = x._k  # it is the same value to every tape
+        return t
 
     # -- variables ----------------------------------------------------------------------------------------------------
     def cell(self, v: Variable) -> _Cell:
@@ -249,6 +331,10 @@ class Trace:
         if c is None:
             if self.parent is not None:
                 outer = self.parent.cell(v).current
+                if v._watched:  # the tapes around this branch or body see that it reads the variable
+                    for tape in self._outer[1]:
+                        if tape._auto and outer._k not in tape._live:
+                            tape._watch_variable(v, outer)
                 first: Any = self.capture(outer) if isinstance(outer, SymbolicTensor) and outer.trace is self.parent else self._pass_in(outer)
             else:
                 first = self.input(Aval(v._t._shape, v._d), v._name[:-2].replace(":", "_"))
@@ -267,7 +353,13 @@ class Trace:
         """Make ``t`` the current value of ``v``."""
         c = self.cell(v)
         # a tensor of its own, as in eager execution: tapes must not take the value read from the variable for the one assigned
-        c.current = SymbolicTensor(self, self.value_of(t), v._name)
+        new = self.value_of(t)
+        if v._d.is_inexact:
+            p, ins = (assigned_row, (self.value_of(c.current), new)) if v._watched else (st.stop_gradient, (new,))
+            node = Node(p, ins, {}, [new.aval], self.line or user_frame())
+            self.nodes.append(node)
+            new = node.outs[0]
+        c.current = SymbolicTensor(self, new, v._name)
         c.assigned = True
 
     def root(self) -> Trace:
@@ -281,6 +373,28 @@ class Trace:
             self.assign(v, p(self.read(v), d))
         finally:
             state.tapes = tapes
+
+    def initialise(self, args: list) -> None:
+        """Give the variables that were made here their initial values, where these are calculated: once, from the arguments of the first call."""
+        from . import interpreter, simplify
+
+        known = {id(t.value): x for t, x in zip(self.inputs, args)}
+        made = {id(v) for n in self.nodes for v in n.outs} | {id(t.value) for t in self.inputs}
+        for v in self.created:
+            form = v._t._a
+            if not isinstance(form, _Form):
+                continue
+            known.update({id(c.first.value): c.variable._t for c in self.variables.values()})
+            graph = simplify.dead_code(simplify.without_effects(Graph([], [form.value], self.nodes, self.name)))
+            used = {id(x): x for x in [y for n in graph.nodes for y in n.ins] + graph.outputs}
+            graph.inputs = [x for k, x in used.items() if k in known]
+            arrays = [getattr(known[id(x)], "_a", None) for x in graph.inputs]
+            if id(form.value) not in made or any([a is None or isinstance(a, Aval) for a in arrays]):
+                raise ValueError(
+                    f"The initial value of the variable {v._name!r}, made inside the tf.function {self.name!r}, depends on tensors that have no value at the first call "
+                    "(of a branch, a loop, or a function around it). Make the variable outside."
+                )
+            v._t = Tensor(interpreter.compile(simplify.simplify(graph, final=True))(arrays)[0], v._d)
 
     def finish(self, outputs: Sequence[Tensor], name: str) -> Graph:
         """The graph that computes ``outputs``."""

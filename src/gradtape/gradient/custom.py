@@ -6,11 +6,15 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..core.state import state
+import numpy as np
+
+from ..core.state import state, still_active
 from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
 from ..ground import nest
-from ..ground.primitive import Plan, joint_vjps
+from ..ground.dtypes import float32, string
+from ..ground.errors import invalid
+from ..ground.primitive import Plan
 from ..primitives import structure as st
 from .tape import GradientTape
 
@@ -18,7 +22,8 @@ from .tape import GradientTape
 class _VariableWatcher:
     """A tape that records nothing but which trainable variables are read."""
 
-    _auto = True
+    _auto = _active = True
+    _wanted = None
 
     def __init__(self) -> None:
         self._live: set[int] = set()
@@ -35,7 +40,7 @@ class _VariableWatcher:
 class _CustomOp:
     """A one-off row whose backward step is a user's function of all output cotangents at once."""
 
-    broadcasts = holomorphic = False
+    broadcasts = holomorphic = elementwise = False
     multi = sparse = True
 
     def __init__(self, name: str, vjp: Callable[[tuple], list]) -> None:
@@ -46,10 +51,11 @@ class _CustomOp:
     def plan(self, mask: int) -> Plan:
         """See ``Primitive.plan``."""
         wanted = tuple([i for i in range(mask.bit_length()) if mask >> i & 1])
-        self.plans[mask] = plan = Plan(joint_vjps(self._joint, wanted), False, None, False)
+        self.plans[mask] = plan = Plan(wanted, False, None, False)
         return plan
 
-    def _joint(self, g: tuple, wanted: tuple, ins: Any, out: Any, attrs: Any) -> list:
+    def joint(self, g: tuple, wanted: tuple, ins: Any, out: Any, attrs: Any) -> list:
+        """See ``Primitive``."""
         ds = self.vjp(g)
         return [ds[i] for i in wanted]
 
@@ -85,28 +91,36 @@ def custom_gradient(f: Callable | None = None) -> Callable:
 
     @functools.wraps(f)
     def decorated(*args: Any, **kwargs: Any) -> Any:
-        given = [a._read() if isinstance(a, Variable) else a for a in nest.flatten(args)]
-        leaves = [convert(a) for a in given]
-        packed = nest.pack_sequence_as(args, leaves)
+        leaves = [_as_tensor(a) for a in nest.flatten(args)]
         outer = state.tapes
         watcher = _VariableWatcher()
-        state.tapes = (watcher,)
+        state.tapes = (*outer, watcher)
         try:
-            answer = f(*packed, **kwargs)
+            answer = f(*args, **kwargs)
             if not isinstance(answer, tuple) or len(answer) != 2 or not callable(answer[1]):
                 raise TypeError(
                     f"A function decorated with tf.custom_gradient must return (result, gradient function), but {f.__name__} returned {answer!r}."
                 )
             result, grad = answer
-            state.tapes = ()
+            # tensors of their own, which no tape has a path to but the one recorded below
+            state.tapes = tuple([t for t in still_active(outer) if t._wanted is None and not t._auto and not t._live])
             outs = tuple([st.identity(convert(t)) for t in nest.flatten(result)])
         finally:
-            state.tapes = outer
-        if outer:
+            state.tapes = still_active(outer)
+        if state.tapes:
             _record(f.__name__, leaves, outs, grad, watcher.variables)
         return nest.pack_sequence_as(result, outs)
 
     return decorated
+
+
+def _as_tensor(x: Any) -> Tensor:
+    """The tensor that stands for an argument in the record; a placeholder for one that no tensor can be made of."""
+    try:
+        t = convert(x)
+    except (TypeError, ValueError):
+        t = None
+    return t if t is not None and t._d is not string else Tensor(np.float32(0), float32)
 
 
 def _record(name: str, leaves: list, outs: tuple, grad: Callable, variables: list[Variable]) -> None:
@@ -139,15 +153,22 @@ def _record(name: str, leaves: list, outs: tuple, grad: Callable, variables: lis
                 f"custom_gradient function expected to return {len(leaves)} gradients, but returned {len(of_args)} instead."
             )
         like = leaves + [v._t for v in variables]
-        return [
-            None if d is None else d if hasattr(d, "_merge") else convert(d, None, x._d)
-            for d, x in zip(of_args + of_vars, like, strict=True)
-        ]
+        return [_checked(name, d, x) for d, x in zip(of_args + of_vars, like, strict=True)]
 
     op = _CustomOp(name, vjp)
     xs = (*leaves, *[v._read() for v in variables])
     for tape in state.tapes:
         tape._record(op, xs, outs, None)
+
+
+def _checked(name: str, d: Any, x: Tensor) -> Any:
+    """A gradient from the user's function, which must have its argument's dtype."""
+    if d is None or hasattr(d, "_merge"):
+        return d
+    d = convert(d, None, x._d)
+    if d._d is not x._d and x._d.is_inexact:
+        raise invalid(f"The gradient function of {name} returned a {d._d.name} tensor for an argument of dtype {x._d.name}.")
+    return d
 
 
 def _takes_variables(grad: Callable) -> bool:
@@ -204,7 +225,12 @@ def recompute_grad(f: Callable) -> Callable:
 
     @custom_gradient
     def inner(*args: Any, **kwargs: Any) -> Any:
-        result = f(*args, **kwargs)
+        tapes = state.tapes
+        state.tapes = tuple([t for t in tapes if not isinstance(t, GradientTape)])  # no residuals are kept
+        try:
+            result = f(*args, **kwargs)
+        finally:
+            state.tapes = still_active(tapes)
         tensors = [a for a in nest.flatten(args) if isinstance(a, Tensor)]
 
         def grad(*dys: Any, variables: Any = None) -> Any:

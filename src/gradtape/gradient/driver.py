@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ..ground.errors import invalid
 from ..ground.primitive import Primitive
 from ..primitives import elementwise as ew
 from ..primitives.indexing import IndexedSlices
@@ -29,6 +30,8 @@ def accumulate(a: Any, b: Any) -> Any:
         if type(a) is type(b):
             return a._merge(b)
         a, b = (x.to_dense() if type(x) is IndexedSlices else x for x in (a, b))
+    if a._d is not b._d:
+        raise invalid(f"A gradient rule gave a cotangent of dtype {b._d.name} where others are {a._d.name}: it must have its input's dtype.")
     return ew.add(a, b)
 
 
@@ -65,7 +68,7 @@ def backward(
         p, vjps, in_keys, ins, shapes, out, out_key, attrs = pop() if free else records[i]
         if p.multi:
             g = tuple([_dense(pending.get(k) if k in keep else pending.pop(k, None)) for k in out_key])
-            if g.count(None) == len(g):
+            if all([c is None for c in g]):
                 continue
             conjugate = p.holomorphic and any([c is not None and c._d.is_complex for c in g])
         else:
@@ -75,6 +78,14 @@ def backward(
             conjugate = g._d.is_complex and p.holomorphic
         if conjugate:
             g = _conj(g)
+        if p.joint is not None:
+            wanted = vjps if reach is None else tuple([n for n in vjps if in_keys[n] in reach])
+            for n, d in zip(wanted, p.joint(g, wanted, ins, out, attrs) if wanted else (), strict=True):
+                if d is not None:
+                    k = in_keys[n]
+                    d = d if k in keep else _dense(d)
+                    pending[k] = accumulate(pending[k], d) if k in pending else d
+            continue
         for n, vjp in vjps:
             k = in_keys[n]
             if reach is not None and k not in reach:

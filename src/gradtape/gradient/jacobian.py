@@ -11,8 +11,9 @@ from ..core.tensor import Tensor, convert
 from ..ground import nest
 from ..ground.errors import invalid
 from ..primitives import structure as st
-from ..primitives.indexing import IndexedSlices
-from .batching import BatchedTensor, unbatch
+from ..primitives.indexing import take_one
+from .batching import BatchedTensor, new_level, unbatch
+from .driver import _dense
 
 if TYPE_CHECKING:
     from .tape import GradientTape, UnconnectedGradients
@@ -26,21 +27,27 @@ def _unit_cotangents(t: Tensor, start: int, stop: int) -> Tensor:
     return Tensor(rows.reshape((stop - start, *t._shape)), t._d)
 
 
-def _dense(g: Any) -> Any:
-    return g.to_dense() if isinstance(g, IndexedSlices) else g
-
-
 def _batched_gradients(tape: GradientTape, target: Tensor, source_keys: list, cotangents: Tensor) -> list:
     """The gradients of every source for each row of ``cotangents``, the rows in front; None where unconnected."""
     keys = tape._keys_of(target)
-    start = dict.fromkeys(keys, BatchedTensor(cotangents))
     n = cotangents._shape[0]
-    return [None if g is None else unbatch(_dense(g), n) for g in tape._backward(start, source_keys, False)]
+    with new_level() as level:
+        start = dict.fromkeys(keys, BatchedTensor(cotangents, level))
+        return [None if g is None else unbatch(_dense(g), n, level) for g in tape._backward(start, source_keys, False)]
+
+
+def _single_gradients(tape: GradientTape, target: Tensor, source_keys: list, cotangents: Tensor) -> list:
+    """The same, by a backward pass for each row."""
+    keys = tape._keys_of(target)
+    rows = []
+    for i in range(cotangents._shape[0]):
+        start = dict.fromkeys(keys, take_one(cotangents, 0, i))
+        rows.append([_dense(g) for g in tape._backward(start, source_keys, False)])
+    return [None if gs[0] is None else st.stack(*gs, axis=0) for gs in zip(*rows, strict=True)]
 
 
 def jacobian(
-    tape: GradientTape, target: Any, sources: Any, unconnected: UnconnectedGradients, chunk_size: int | None
-) -> Any:
+    tape: GradientTape, target: Any, sources: Any, unconnected: UnconnectedGradients, chunk_size: int | None, batched: bool = True) -> Any:
     """See ``GradientTape.jacobian``."""
     tape._check_unused("jacobian")
     _check_chunk(chunk_size)
@@ -53,9 +60,8 @@ def jacobian(
     pieces: list[list] = []
     if target._d.is_inexact:
         for at in range(0, n, step):
-            pieces.append(
-                _batched_gradients(tape, target, source_keys, _unit_cotangents(target, at, min(at + step, n)))
-            )
+            cotangents = _unit_cotangents(target, at, min(at + step, n))
+            pieces.append((_batched_gradients if batched else _single_gradients)(tape, target, source_keys, cotangents))
     tape._spend()
     out = []
     for i, s in enumerate(flat):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from ..core.variable import Variable
 from ..ground import nest
 from ..ground.errors import invalid
 from ..primitives.indexing import IndexedSlices
-from ..primitives.structure import ones_like, zeros_like
+from ..primitives.structure import broadcast_to, ones_like, zeros_like
 from .driver import Record, accumulate, backward, reachable
 from .guard import accidental_broadcast
 
@@ -26,6 +27,18 @@ class UnconnectedGradients(enum.Enum):
 
     NONE = "none"
     ZERO = "zero"
+
+
+_lock = threading.Lock()
+
+
+def key_of(t: Tensor) -> int:
+    """The key of a tensor, which it gets now if it has none; another thread may be about to give it one too."""
+    if not t._k:
+        with _lock:
+            if not t._k:
+                t._k = _next_key()
+    return t._k
 
 
 class GradientTape:
@@ -60,6 +73,7 @@ class GradientTape:
         "_reads",
         "_records",
         "_used",
+        "_wanted",
     )
 
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
@@ -68,6 +82,7 @@ class GradientTape:
         self._active = False
         self._used = False
         self._entered = False
+        self._wanted: set[int] | None = None  # ids of variables that `watch` named: every value they take is watched
         self._records: list[Record] = []
         self._live: set[int] = set()  # keys of watched values and of what was computed from them
         self._leaves: list[int] = []  # keys of what was watched
@@ -77,7 +92,7 @@ class GradientTape:
     def __enter__(self) -> GradientTape:
         if self._active:
             raise ValueError("Tape is already recording.")
-        if self._used:
+        if self._used and not self._persistent:
             self._clear()  # as in TensorFlow, a used-up tape that is entered again starts afresh
         quiet()
         self._active = self._entered = True
@@ -156,9 +171,7 @@ class GradientTape:
 
     def _watch_variable(self, v: Variable, t: Tensor) -> None:
         """Watch ``t``, the value just read from ``v``."""
-        k = t._k
-        if not k:
-            t._k = k = _next_key()
+        k = key_of(t)
         self._live.add(k)
         self._leaves.append(k)
         reads = self._reads.get(id(v))
@@ -180,8 +193,11 @@ class GradientTape:
         """
         for x in nest.flatten(tensor):
             if isinstance(x, Variable):
-                if x._t._k not in self._live:
-                    self._watch_variable(x, x._t)
+                self._wanted = self._wanted or set()
+                self._wanted.add(id(x))
+                t = x._value()
+                if t._k not in self._live:
+                    self._watch_variable(x, t)
             elif isinstance(x, Tensor):
                 if not x._d.is_inexact:
                     import warnings
@@ -191,9 +207,7 @@ class GradientTape:
                         stacklevel=2,
                     )
                     continue
-                if not x._k:
-                    x._k = _next_key()
-                self._live.add(x._k)
+                self._live.add(key_of(x))
                 self._leaves.append(x._k)
             else:
                 raise ValueError(
@@ -236,6 +250,7 @@ class GradientTape:
 
     def _clear(self) -> None:
         self._used = False
+        self._wanted = None
         self._records = []
         self._live = set()
         self._leaves = []
@@ -293,7 +308,7 @@ class GradientTape:
         cotangents: dict[int, Any] = {}
         given = [None] * len(targets) if output_gradients is None else _output_gradients(targets, output_gradients)
         for t, g in zip(targets, given):
-            for k in self._keys_of(t):
+            for k in self._keys_of(t)[-1:]:  # of a variable, the value read last
                 if g is None:
                     g = _ones(t)
                 cotangents[k] = accumulate(cotangents[k], g) if k in cotangents else g
@@ -350,7 +365,8 @@ class GradientTape:
             target: a Tensor of any shape.
             sources: a Tensor, Variable or nest of them.
             unconnected_gradients: as for ``gradient``.
-            parallel_iterations, experimental_use_pfor: accepted for TensorFlow's sake; the result does not depend on them.
+            parallel_iterations: accepted for TensorFlow's sake.
+            experimental_use_pfor: False takes the rows one after the other, for gradient rules that need plain values.
             chunk_size: how many rows of the Jacobian to carry at once, to bound memory; None means all.
 
         Returns:
@@ -369,7 +385,9 @@ class GradientTape:
         """
         from .jacobian import jacobian
 
-        return jacobian(self, target, sources, _unconnected(unconnected_gradients), chunk_size)
+        return jacobian(
+            self, target, sources, _unconnected(unconnected_gradients), chunk_size, experimental_use_pfor
+        )
 
     def batch_jacobian(self, target: Any, source: Any, unconnected_gradients: Any = UnconnectedGradients.NONE, parallel_iterations: Any = None,
                        experimental_use_pfor: bool = True, chunk_size: int | None = None) -> Any:  # fmt: skip
@@ -424,6 +442,8 @@ def _output_gradients(targets: list, given: Any) -> list:
             continue
         t = convert(t)
         g = convert(g, None, t._d)
+        if g._d is t._d and not g._shape:
+            g = broadcast_to(g, shape=t._shape) if t._shape else g
         if g._d is not t._d or g._shape != t._shape:
             raise invalid(
                 f"An output gradient must have its target's shape and dtype {t._d.name}{list(t._shape)}, but has {g._d.name}{list(g._shape)}."

@@ -160,9 +160,24 @@ class Primitive:
         self.effect, self.dynamic = effect, dynamic
         self.domain, self.cases, self.avoid, self.tol, self.reference = domain, cases, tuple(avoid), tol, reference
         self.doc, self.tf = doc, tf or "".join(w.capitalize() for w in name.split("_"))
+        self._check_rules()
         self.plans: dict[Any, Plan | None] = {}
         self.bound: Callable | None = None  # the dispatch, bound to this row on its first call without attributes
         TABLE[name] = self
+
+    def _check_rules(self) -> None:
+        """A misspelt parameter would show only when somebody differentiates."""
+        kernel = getattr(self.kernel, "__code__", None)
+        if kernel is None or kernel.co_flags & 8:
+            return
+        attrs = kernel.co_varnames[kernel.co_argcount : kernel.co_argcount + kernel.co_kwonlyargcount]
+        known = {"out", "i", "shapes", *self.inputs, *[f"{x}_shape" for x in self.inputs], *attrs}
+        for rule in self.grad if isinstance(self.grad, tuple) else (self.grad,):
+            if rule is None or rule is not_implemented:
+                continue
+            asked = rule.__code__.co_varnames[1 : rule.__code__.co_argcount]
+            if not known.issuperset(asked):
+                raise ValueError(f"a gradient rule of row {self.name!r} asks for {sorted({*asked} - known)}, which the row does not have")
 
     def rule(self, i: int) -> Callable | None:
         """The gradient rule of input ``i``."""
@@ -176,7 +191,7 @@ class Primitive:
         """The plan for the tracked inputs in ``mask`` (bit i: input i); None when no derivative flows to any."""
         if self.joint is not None:
             wanted = tuple([i for i in range(mask.bit_length()) if mask >> i & 1])
-            plan: Plan | None = Plan(joint_vjps(self.joint, wanted), True, None, True)
+            plan: Plan | None = Plan(wanted, True, None, True)
             self.plans[mask] = plan
             return plan
         save, save_xs, save_out, vjps = [False] * len(self.inputs), False, False, []
@@ -216,24 +231,6 @@ class Primitive:
 
     def __reduce__(self) -> tuple:
         return TABLE.__getitem__, (self.name,)
-
-
-def joint_vjps(joint: Callable, wanted: tuple[int, ...]) -> tuple[tuple[int, Callable], ...]:
-    """VJPs of single inputs that share one call of ``joint(g, wanted, xs, out, attrs)``: the driver asks for one after the other."""
-    last: list[Any] = [None, None]
-
-    def of_input(n: int) -> Callable:
-        def vjp(g: Any, ins: Any, shapes: Any, out: Any, attrs: Any) -> Any:
-            if last[0] is not g:
-                last[:] = g, joint(g, wanted, ins, out, attrs)
-            d = last[1][n]
-            if n == len(wanted) - 1:
-                last[:] = None, None
-            return d
-
-        return vjp
-
-    return tuple([(i, of_input(n)) for n, i in enumerate(wanted)])
 
 
 class Given:

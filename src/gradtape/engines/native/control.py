@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .cost import cost
 from .fusion import ALIGN, state_bytes
-from .ir import I1, I32, I64, PTR, Code, Val
-from .lower import Branch, Buf, View, While
+from .ir import I1, I32, PTR, Code, Val
+from .lower import Branch, View, While
 
 if TYPE_CHECKING:
     from .program import Frame
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
 CHECK_EVERY = 2e7  # nanoseconds between looks for Ctrl-C
 
 
-def write_while(frame: Frame, op: While, scratch: Val, inner: Any, interrupted: int) -> None:
+def write_while(frame: Frame, op: While, scratch: Val, inner: Any) -> None:
     """The loop: scalars of the state in registers, arrays in two buffers each, which take turns."""
-    from .program import cost
-
     code, host = frame.code, frame.host
     cond, body = frame.plan.inner[op]
     n = len(op.writes)
@@ -58,7 +57,7 @@ def write_while(frame: Frame, op: While, scratch: Val, inner: Any, interrupted: 
             outs = [buffers[k][0] if k in buffers else None for k in range(n)]
             results = inner(frame, body, scratch, state, outs).run()
             nanoseconds = sum(cost(g, p, host) for p in (cond, body) for g in p.groups)
-            _look_for_signals(frame, turns, nanoseconds, interrupted)
+            _look_for_signals(frame, turns, nanoseconds)
             after = {turns.name: turns + 1}
             for k in range(n):
                 if k in buffers:
@@ -77,7 +76,7 @@ def write_while(frame: Frame, op: While, scratch: Val, inner: Any, interrupted: 
             copy(code, frame.base(b), state[k], b.bytes)
 
 
-def _look_for_signals(frame: Frame, turns: Val, nanoseconds: float, interrupted: int) -> None:
+def _look_for_signals(frame: Frame, turns: Val, nanoseconds: float) -> None:
     """Every so many turns, see whether the user has pressed Ctrl-C, or an operation has failed."""
     code = frame.code
     every = 1
@@ -87,8 +86,7 @@ def _look_for_signals(frame: Frame, turns: Val, nanoseconds: float, interrupted:
     due = (turns & (every - 1)).eq(0)
     code.branch(due, look, go)
     code.block(look)
-    status = code.call("gradtape.signals", I32, 0, [frame.context()], pure=False)
-    code.module.internal["gradtape.signals"] = True
+    status = code.effect(f"call i32 @signals(ptr {frame.context().name})", I32)
     code.branch(code.effect(f"icmp ne i32 {status.name}, 0", I1), stop, go)
     code.block(stop)
     code.write(f"ret i32 {status.name}")
@@ -123,4 +121,4 @@ def _operand(frame: Frame, v: View) -> Val:
     return frame.pointer(v)
 
 
-__all__ = ["Buf", "I64", "copy", "write_branch", "write_while"]
+__all__ = ["copy", "write_branch", "write_while"]

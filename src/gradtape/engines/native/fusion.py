@@ -129,8 +129,6 @@ def _acyclic(group: Group, needs: dict[int, Group]) -> bool:
 
 
 def _joins(op: Map | Fold, group: Group) -> bool:
-    if getattr(op, "alone", False) or getattr(group.ops[0], "alone", False):
-        return False
     if group.kind not in ("loop", "product") or group.domain != op.domain or len(group.ops) >= WEIGHT:
         return False
     if group.kind == "product" and (isinstance(op, Fold) or not inlined(group.ops[0]) or getattr(op, "iota", None) is not None):  # type: ignore[arg-type]
@@ -174,7 +172,8 @@ class Plan:
         place: for a buffer in memory ``("arg", i)``, ``("out", j)``, ``("const", k)`` or ``("arena", offset)``; none for one that
             lives in registers.
         size: bytes of the arena.
-        outs: for each output ``("out", j)``: memory to write; ``("scalar", view)``; or ``("arg", i)``: that input itself.
+        outs: for each output ``("out", j)``: memory to write; ``("scalar", view)``; ``("arg", i)``: that
+            input itself; ``("same", j)``: that other output; ``("steady", j)``: the state of a loop, unchanged.
         inner: the plans of control flow inside, by the operation.
     """
 
@@ -187,10 +186,11 @@ class Plan:
         self.inner: dict[Op, tuple[Plan, Plan]] = {}
 
 
-def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, base: int = 0) -> Plan:
+def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, base: int = 0, loop: bool = False) -> Plan:
     """Plan a body, its arena from ``base`` on.
 
-    ``donate``: the output that may overwrite each of some inputs. Not at the ``top``, outputs are always copied out.
+    ``donate``: the output that may overwrite each of some inputs. Not at the ``top``, outputs are always copied out, but
+    for what the body of a ``loop`` hands on as it got it.
     """
     p = Plan(body)
     owner: dict[Buf, int] = {}  # buffers made straight in an output's memory
@@ -203,6 +203,8 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
         b = v.buf
         if v.size == 1 and (b is None or b.scalar):
             p.outs.append(("scalar", v))
+        elif loop and b is not None and b.kind == "arg" and b.index == j and v.whole:
+            p.outs.append(("steady", j))
         elif top and b is not None and b.kind == "arg" and v.whole and v.shape == b.shape and b.index not in overwritten:
             p.outs.append(("arg", b.index))
         elif top and b is not None and b in first and v.whole and v.shape == body.outs[first[b]].shape:
@@ -226,7 +228,6 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
             owner[out] = j
             if j in donated:
                 finals[out] = j
-                copies[-1].alone = True
     body.ops = ops + copies
     body.outs = [*body.outs, *(c.out for c in copies)]
     groups = fuse(alive(body))
@@ -245,27 +246,17 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
             for g in groups:
                 if g.before >> made.number & 1:
                     g.before |= made.before
-        elif b not in owner:  # written elsewhere, and copied over the input when all else is done
+        else:  # written elsewhere, and copied over the input when all else is done
+            owner.pop(b, None)
             out = Buf(b.shape, b.t)
             g = Group("loop", b.shape, len(groups))
             g.add(Map("copy", lambda x: x, [b.view()], {}, out.view()))
             g.before = (1 << len(groups)) - 1
             groups.append(g)
             owner[out] = j
-        else:  # a copy already: let it be the last
-            made = makers[b]
-            made.before |= _all_but(groups, made)
     p.groups = schedule(groups)
     _place(p, owner, base)
     return p
-
-
-def _all_but(groups: list[Group], group: Group) -> int:
-    bits = 0
-    for g in groups:
-        if g is not group and not g.before >> group.number & 1:
-            bits |= 1 << g.number
-    return bits
 
 
 def _in_place(g: Group, arg: Buf, out: Buf) -> bool:
@@ -360,7 +351,7 @@ def _control(p: Plan, op: While | Branch) -> int:
     """Plan the bodies inside; gives the bytes they need."""
     start = state_bytes(op)
     bodies = (op.cond, op.body) if isinstance(op, While) else (op.yes, op.no)
-    first, second = (plan(_fresh(b), None, False, start) for b in bodies)
+    first, second = (plan(_fresh(b), None, False, start, isinstance(op, While) and b is op.body) for b in bodies)
     p.inner[op] = (first, second)
     return max(first.size, second.size, start)
 

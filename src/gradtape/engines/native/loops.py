@@ -159,8 +159,8 @@ class Nest:
         def cost(d: int) -> float:
             if not self.length[d]:
                 return 0
-            strided = sum(1 if o.strides[d] in (0, 1) else 12 for o in self.operands.values())
-            return strided * max(1.0, most / self.length[d])
+            accesses = sum(1.0 if o.strides[d] in (0, 1) else 0.75 * most for o in self.operands.values())
+            return (accesses + len(self.group.ops)) / min(most, self.length[d])
 
         self.vector = min(range(rank - 1, -1, -1), key=cost) if rank else -1
         order = [d for d in range(rank) if d != self.vector]
@@ -169,7 +169,7 @@ class Nest:
         inside: list[int] = []
         if rank > 1:
             for o in self.operands.values():  # a strided load goes with the dimension it has side by side
-                if o.strides[v] not in (0, 1):
+                if o.strides[v] not in (0, 1) and not any(r[v] for r in self.reduced):
                     inside = [d for d in order if o.strides[d] == 1][:1]
             size = max((o.view.size * o.view.t.size for o in self.operands.values()), default=0)
             down = [r for r in self.reduced if not r[v]]
@@ -407,11 +407,12 @@ class Nest:
         def fold(f: Fold, x: Val) -> None:
             i = next(i for i, g in enumerate(self.folds) if g is f)
             x = x.spread(lanes)
-            if self.suffix[i] == len(self.order):  # no loop of its own: straight into memory
-                self._into(i, x, pointers)
-                return
-            if code.mask is not None and self.reduced[i][self.vector]:
+            lanewise = not self.reduced[i][self.vector]
+            if code.mask is not None and not lanewise:
                 x = where(code.mask, x, f.reducer.start(x.t))
+            if self.suffix[i] == len(self.order):  # no loop of its own: straight into memory
+                self._into(i, x if lanewise else across(x, f.reducer.combine), pointers)
+                return
             out[i] = f.reducer.combine(out[i], x)  # type: ignore[arg-type]
 
         # loads first: what a buffer holds must be read before its successor is written over it

@@ -162,7 +162,6 @@ class Map(Op):
 
     def __init__(self, name: str, f: Callable[..., Val], reads: Sequence[View], attrs: dict[str, Any], out: View, iota: int | None = None) -> None:
         self.name, self.f, self.attrs, self.out, self.iota = name, f, attrs, out, iota
-        self.alone = False  # not to be fused with anything
         self.reads = tuple(v.broadcast(out.shape) for v in reads)
         assert out.buf is not None
         self.writes = (out.buf,)

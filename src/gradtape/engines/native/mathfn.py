@@ -73,7 +73,8 @@ def _called(name: str, f: Callable[..., Val], xs: tuple[Val, ...]) -> Val:
 
 def by_lanes(name: str, *xs: Val) -> Val:
     """libm's function of doubles, lane by lane."""
-    code, t, lanes = xs[0].code, xs[0].t, xs[0].n
+    code, t, lanes = xs[0].code, xs[0].t, max(x.n for x in xs)
+    xs = tuple(x.spread(lanes) for x in xs)
     if not lanes:
         return code.call(name, F64, 0, [x.to(F64) for x in xs]).to(t)
     places = [code.stack(lanes * t.size) for _ in xs]

@@ -2,7 +2,8 @@
 
 The whole program is ``i32 program(ptr table)``. The table holds addresses: of the context (a flag for failures, the thread state
 of Python while its lock is released), of the arena, of the inputs and of the outputs. A large program is parted into several such
-functions, for compilation takes more than linear time. It returns 0, or FAILED, or INTERRUPTED with Python's error set.
+functions, for compilation takes more than linear time. It returns 0; 1 where a kernel would have raised; 2, with Python's error set, where the user
+pressed Ctrl-C.
 """
 
 from __future__ import annotations
@@ -11,15 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .control import write_branch, write_while
-from .emit import LIBM
+from .cost import cost
 from .fusion import Group, Plan, plan
-from .ir import I8, I64, PTR, Code, Module, Type, Val
-from .lower import Body, Branch, Buf, Fold, Map, Product, View, While, inlined
+from .ir import I1, I8, I32, I64, PTR, Code, Module, Type, Val
 from .loops import Nest
-from .mathfn import MATH
-from .matmul import work, write_product
+from .lower import Body, Branch, Buf, Fold, Map, View, While
+from .matmul import write_product
 
-FAILED, INTERRUPTED = 1, 2
 CONTEXT, ARENA, FIRST = 0, 1, 2  # places in the table
 PART = 120  # groups of one function
 
@@ -186,7 +185,7 @@ def _write_control(frame: Frame, g: Group) -> None:
     op = g.ops[0]
     scratch = frame.code.offset(frame.arena, g.scratch_at) if g.scratch else frame.arena
     if isinstance(op, While):
-        write_while(frame, op, scratch, InnerFrame, INTERRUPTED)
+        write_while(frame, op, scratch, InnerFrame)
     elif isinstance(op, Branch):
         write_branch(frame, op, scratch, InnerFrame)
 
@@ -197,28 +196,6 @@ WRITERS: dict[str, Callable[[Frame, Group], None]] = {
     "product": write_product,
     "control": _write_control,
 }
-
-# -- cost ----------------------------------------------------------------------------------------------------------------------
-
-
-def cost(g: Group, p: Plan, host: Any) -> float:
-    """Nanoseconds that a group takes, roughly."""
-    n = 1
-    for d in g.domain:
-        n *= d
-    total = 2.0
-    for op in g.ops:
-        if isinstance(op, Map):
-            lanes = host.width / 4 if n > 1 else 1
-            total += n * (20 if op.name in LIBM else (8 if op.name in MATH else 0.6) / lanes)
-        elif isinstance(op, Fold):
-            total += n * 0.05
-        elif isinstance(op, Product):
-            total += work(op) * (0.02 if inlined(op) else 0.01)
-        else:
-            total += sum(cost(h, q, host) for q in p.inner[op] for h in q.groups)
-    return total
-
 
 # -- the program -----------------------------------------------------------------------------------------------------------------
 
@@ -260,9 +237,9 @@ def write_program(body: Body, host: Any, donate: dict[int, int], fast_math: bool
         if code is not main:
             code.write("ret i32 0")
             code.close()
-            status = main.effect(f"call i32 @part{k}(ptr %a0)", I64)
+            status = main.effect(f"call i32 @part{k}(ptr %a0)", I32)
             stop, go = main.fresh("stop"), main.fresh("go")
-            main.branch(main.effect(f"icmp ne i32 {status.name}, 0", TYPES_I1), stop, go)
+            main.branch(main.effect(f"icmp ne i32 {status.name}, 0", I1), stop, go)
             main.block(stop)
             main.write(f"ret i32 {status.name}")
             main.block(go)
@@ -272,5 +249,3 @@ def write_program(body: Body, host: Any, donate: dict[int, int], fast_math: bool
     main.close()
     return Written(module, p, size, sum(cost(g, p, host) for g in p.groups))
 
-
-from .ir import I1 as TYPES_I1  # noqa: E402

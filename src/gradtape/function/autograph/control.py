@@ -76,7 +76,7 @@ def if_(pred: Any, then: Thunk | None, orelse: Thunk | None, names: Any, needs: 
 
     Args:
         names: a lambda that gives the variables that either may change and that matter afterwards.
-        needs: which of them must have a value at the end of ``then`` and of ``orelse``.
+        needs: which of them must have a value at the end of ``then`` and of ``orelse``. What only one needs, the other leaves without.
         keep: a lambda that gives variables that they read and change, but that do not matter afterwards.
         slots: attributes and items that they assign.
         kind: "rest" for what a jump may skip.
@@ -99,7 +99,8 @@ def if_(pred: Any, then: Thunk | None, orelse: Thunk | None, names: Any, needs: 
             try:
                 if body is not None:
                     _within("branch", body)
-                end = carried.read()
+                other = {*needs[which]} - {*needs[not which]}  # what only the other branch's end needs
+                end = tuple([UNSET if p.text in other else x for p, x in zip(carried.parts, carried.read(), strict=True)])
             except _Raised as raised:
                 staging.stage.raise_(raised.error)
                 end = (UNSET,) * len(state)
@@ -207,7 +208,7 @@ class _Loop:
     def __init__(self, names: Any, needs: Needs, slots: Sequence[Attribute], frame: FrameType) -> None:
         self._all, self._frame = Variables(names, slots), frame
         self._start = self._all.read()
-        self._needs = {*needs[0]}
+        self._needs, self._stale = {*needs[0]}, {*needs[1]}
         self._places = [i for i, x in enumerate(self._start) if x is not UNSET]
         self._checked: list[str] = []
 
@@ -223,13 +224,10 @@ class _Loop:
             whole[i] = x
         self._all.write(whole)
 
-    def _read(self) -> State:
-        whole = self._all.read()
-        state = []
-        for i in self._places:
-            if whole[i] is UNSET:
-                raise InvalidArgumentError(f"{self._all.names[i]!r} has a value before this staged loop, but may have none after a turn of it.{at_frame(self._frame)}")
-            state.append(whole[i])
+    def _read(self, before: State) -> State:
+        """The state after a turn; what has no value any more, or does not matter because the turn ended in a jump, keeps the one before."""
+        now = self._all.read()
+        state = [old if now[i] is UNSET or self._all.parts[i].text in self._stale else now[i] for i, old in zip(self._places, before, strict=False)]
         return (*state, True) if self._checked else tuple(state)
 
     def test(self, go: Thunk) -> Callable[[State], Any]:
@@ -247,7 +245,7 @@ class _Loop:
         def run(state: State) -> State:
             self._write(state)
             _within("loop", f)
-            return self._read()
+            return self._read(state)
 
         return run
 

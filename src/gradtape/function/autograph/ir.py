@@ -23,7 +23,8 @@ class Carried:
 
     Attributes:
         out: variables that it may change and that may matter afterwards.
-        needs: of these, what must have a value at the end of either branch.
+        needs: of a branch: which of these must have a value at the end of either side; what only the other side needs has none. Of a loop: which
+            matter after the loop, and which do not matter after a turn (because that ends in a jump).
         keep: variables that a branch reads and changes, but that do not matter afterwards.
         slots: the texts and nodes of attributes and items that are assigned.
         unfit: an assigned attribute or item that cannot be carried.

@@ -144,7 +144,7 @@ class Liveness:
             if body <= head:
                 break
             head |= body
-        self._note(s, out, _EMPTY, body, head)
+        self._note(s, out, self._end(s.body, head), body, head)
         return head | (uses(s.iterable).reads if isinstance(s, For) else _EMPTY)
 
     def _region(self, s: Region, out: Names) -> Names:
@@ -157,8 +157,9 @@ class Liveness:
             live = out.union(*[self._block(b, out) for b in s.blocks])
         else:
             body, *handlers, orelse, final = s.blocks
+            for_jumps = self._block(final, _EMPTY)
             after = self._block(final, out)
-            self._finals = finals.union(*[self.effects(f).reads for f in final])
+            self._finals = finals | for_jumps
             self._floor = floor | after
             caught = after.union(*[self._block(h, after) for h in handlers])
             end = self._block(orelse, after)
@@ -179,14 +180,20 @@ class Liveness:
         if isinstance(s, For):
             u.add(uses(s.target))
         changed = u.binds | (self._rebound if u.calls else _EMPTY)
-        matters = then | orelse | floor | self._hidden | self._outer
+        hidden = floor | self._hidden | self._outer
+        matters = then | orelse | hidden
         if isinstance(s, Loop):
             matters |= out
         c: Carried = s.carried
         kept = changed & matters
+        users = {n for n in kept if not n.startswith(PREFIX)}
         c.out = sorted(kept)
-        c.needs = tuple([sorted(n for n in kept & want if not n.startswith(PREFIX)) for want in (then, orelse)])  # type: ignore[assignment]
-        c.keep = [] if isinstance(s, Loop) else sorted((changed - kept) & live_in)
+        if isinstance(s, Loop):
+            c.needs = sorted(users & then), sorted(users - orelse - hidden)
+        else:  # what only one branch needs, the other leaves; what may be seen in hidden ways it does not
+            one_sided = (then ^ orelse) & hidden
+            c.needs = sorted(users & then - one_sided), sorted(users & orelse - one_sided)
+            c.keep = sorted((changed - kept) & live_in)
         self._slots(c, u, changed, live_in)
 
     def _slots(self, c: Carried, u: Uses, changed: set[str] | Names, live_in: Names) -> None:

@@ -1,0 +1,30 @@
+"""How long operations take, roughly: to decide whether to release Python's lock, to look for Ctrl-C, to use threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .emit import LIBM
+from .fusion import Group, Plan
+from .lower import Fold, Map, Product, inlined
+from .mathfn import MATH
+from .matmul import work
+
+
+def cost(g: Group, p: Plan, host: Any) -> float:
+    """Nanoseconds that a group takes; loops inside count one turn."""
+    n = 1
+    for d in g.domain:
+        n *= d
+    total = 1.0
+    lanes = host.width / 4 if n > 1 else 1
+    for op in g.ops:
+        if isinstance(op, Map):
+            total += n * (20 if op.name in LIBM else (8 if op.name in MATH else 0.6) / lanes)
+        elif isinstance(op, Fold):
+            total += n * 0.6 / lanes
+        elif isinstance(op, Product):
+            total += work(op) * (0.3 / lanes if inlined(op) else 0.01)
+        else:
+            total += sum(cost(h, q, host) for q in p.inner[op] for h in q.groups)
+    return total

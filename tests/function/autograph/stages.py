@@ -1,0 +1,481 @@
+"""Two stages without tensors, which find out whether control flow over staged values leaks into Python.
+
+``Both`` computes at once on wrapped values: it runs both branches of every conditional, and every loop body once more than needed, each time on fresh
+wrappers. ``Graphs`` is a small tracer: branches and bodies are traced once into graphs, which are then interpreted, and a value
+that leaves its graph is an error. In both, a staged value has no truth value, length, items or index.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from typing import Any
+
+from gradtape.function.autograph import UNSET, convert, install
+
+OPERATORS = ["add", "sub", "mul", "mod", "floordiv", "truediv", "pow", "lt", "le", "gt", "ge", "eq", "ne", "and_", "or_", "xor"]
+
+
+class LeakError(TypeError):
+    """Python asked a staged value for what it does not have."""
+
+
+class Staged:
+    """A value that Python control flow must not look at."""
+
+    def _refuse(self, *_: Any) -> Any:
+        raise LeakError("a staged value was used by Python")
+
+    __bool__ = __iter__ = __index__ = __len__ = __int__ = __float__ = __contains__ = _refuse
+    __hash__ = object.__hash__
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.stage.op(_take, self, i)
+
+    def __neg__(self) -> Any:
+        return self.stage.op(operator.neg, self)
+
+    def __abs__(self) -> Any:
+        return self.stage.op(abs, self)
+
+
+def _add_operator(name: str) -> None:
+    f = _DIVISIONS.get(name) or getattr(operator, name)
+    name = name.rstrip("_")
+    setattr(Staged, f"__{name}__", lambda x, y: x.stage.op(f, x, y))
+    if name not in ("lt", "le", "gt", "ge", "eq", "ne"):
+        setattr(Staged, f"__r{name}__", lambda x, y: x.stage.op(f, y, x))
+
+
+def _or_zero(f: Any) -> Any:
+    """Division that does not stop the program, as in compiled code: a branch that is not taken may divide by anything."""
+    return lambda x, y: f(x, y) if y != 0 else type(x)(0)
+
+
+def _take(x: Any, i: Any) -> Any:
+    """Clipped, as in compiled code: a branch that is not taken may use any index."""
+    return x[min(max(int(i), -len(x)), len(x) - 1)]
+
+
+_DIVISIONS = {n: _or_zero(getattr(operator, n)) for n in ("mod", "floordiv", "truediv")}
+for _name in OPERATORS:
+    _add_operator(_name)
+
+
+def is_array(x: Any) -> bool:
+    """Whether a concrete value has a first axis: tuples stand for tensors of rank 1, NumPy arrays for themselves."""
+    return isinstance(x, tuple) or (hasattr(x, "shape") and x.shape != ())
+
+
+def kind(x: Any) -> Any:
+    """What must agree where two values meet."""
+    if is_array(x):
+        return "array", len(x), kind(x[0]) if len(x) else None
+    for t in (bool, int, float, str):
+        if isinstance(x, t):
+            return t.__name__
+    return type(x).__name__
+
+
+def flatten(x: Any) -> list:
+    """The leaves of a nest of lists and dicts."""
+    if isinstance(x, list):
+        return [leaf for y in x for leaf in flatten(y)]
+    if isinstance(x, dict):
+        return [leaf for k in sorted(x) for leaf in flatten(x[k])]
+    return [x]
+
+
+def rebuilt(x: Any, leaves: Any) -> Any:
+    """A nest like ``x`` with other leaves."""
+    if isinstance(x, list):
+        return [rebuilt(y, leaves) for y in x]
+    if isinstance(x, dict):
+        return {k: rebuilt(x[k], leaves) for k in sorted(x)}
+    return next(leaves)
+
+
+def form(x: Any) -> Any:
+    """The structure of a nest."""
+    if isinstance(x, list):
+        return [form(y) for y in x]
+    return {k: form(x[k]) for k in sorted(x)} if isinstance(x, dict) else None
+
+
+def is_number(x: Any) -> bool:
+    """Whether a Python value can become a staged one."""
+    return isinstance(x, (bool, int, float, Staged)) or is_array(x)
+
+
+class Stage:
+    """What the two stages share: matching states, iteration, builtins."""
+
+    def is_staged(self, x: Any) -> bool:
+        return isinstance(x, Staged)
+
+    iterates = is_staged
+
+    def bounds(self, x: Any) -> Any:
+        return None
+
+    def length(self, x: Any) -> Any:
+        return self.op(len, x)
+
+    def item(self, x: Any, i: Any) -> Any:
+        return self.op(_take, x, i)
+
+    def minimum(self, x: Any, y: Any) -> Any:
+        return self.op(min, x, y)
+
+    def logical_not(self, x: Any) -> Any:
+        return self.op(operator.not_, x)
+
+    def logical_and(self, x: Any, y: Any) -> Any:
+        return self.cond(x, lambda _: (self.op(bool, y()),), lambda _: (False,), (UNSET,), ("and",))[0]
+
+    def logical_or(self, x: Any, y: Any) -> Any:
+        return self.cond(x, lambda _: (True,), lambda _: (self.op(bool, y()),), (UNSET,), ("or",))[0]
+
+    def builtin(self, function: Any, args: Any, kwargs: Any) -> Any:
+        return self.op(function, *args) if not kwargs else NotImplemented
+
+    def for_range(self, start: Any, limit: Any, delta: Any, body_fn: Any, init: Any, extra_cond: Any, names: Any) -> Any:
+        more = lambda i: self.op(lambda i, limit, delta: i < limit if delta > 0 else i > limit, i, limit, delta)
+        if extra_cond is None:
+            test = lambda state: more(state[0])
+        else:
+            test = lambda state: self.logical_and(more(state[0]), lambda: extra_cond(state[1:]))
+        body = lambda state: (state[0] + delta, *body_fn(state[0], state[1:]))
+        return self.while_loop(test, body, (self.op(int, start), *init), ("the loop's index", *names))[1:]
+
+    def matched(self, a: Any, b: Any, name: str) -> tuple[Any, Any]:
+        """Two values of one variable in one form; leaves that differ become staged."""
+        if a is UNSET or b is UNSET:
+            if a is UNSET and b is UNSET:
+                return a, b
+            return (self.placeholder(b), b) if a is UNSET else (a, self.placeholder(a))
+        if form(a) != form(b):
+            raise TypeError(f"{name!r} has different structures: {form(a)} and {form(b)}")
+        for x, y in zip(flatten(a), flatten(b), strict=True):
+            if isinstance(x, Staged) or isinstance(y, Staged) or (is_number(x) and is_number(y)):
+                if kind(self.example(x)) != kind(self.example(y)):
+                    raise TypeError(f"{name!r} has different types: {kind(self.example(x))} and {kind(self.example(y))}")
+            elif not (x is y or (type(x) is type(y) and x == y)):
+                raise TypeError(f"{name!r} has different values: {x!r} and {y!r}")
+        return a, b
+
+    def placeholder(self, like: Any) -> Any:
+        zero = lambda x: type(x)([zero(y) for y in x]) if isinstance(x, tuple) else x * 0 if is_array(x) else type(x)() if is_number(x) else x
+        return rebuilt(like, iter([zero(self.example(x)) for x in flatten(like)]))
+
+
+def _stays(x: Any, y: Any) -> bool:
+    return not isinstance(x, Staged) and not isinstance(y, Staged) and type(x) is type(y) and not is_array(x) and x == y
+
+
+# -- computing at once ------------------------------------------------------------------------------------------------------
+
+
+class Value(Staged):
+    """A value in a wrapper."""
+
+    def __init__(self, stage: Both, value: Any) -> None:
+        assert not isinstance(value, Staged)
+        self.stage, self.value = stage, value
+
+
+class Both(Stage):
+    """Runs both branches and chooses."""
+
+    def __init__(self) -> None:
+        self.path = [True]  # whether the program would come here
+        self.printed: list[str] = []
+
+    def op(self, f: Any, *args: Any) -> Any:
+        return Value(self, f(*[self.example(a) for a in args]))
+
+    def example(self, x: Any) -> Any:
+        return x.value if isinstance(x, Value) else x
+
+    def fresh(self, state: Any) -> Any:
+        """The state in new wrappers."""
+        wrap = lambda x: Value(self, self.example(x)) if is_number(x) else x
+        return tuple([x if x is UNSET else rebuilt(x, iter([wrap(y) for y in flatten(x)])) for x in state])
+
+    def copies(self, state: Any) -> Any:
+        """The state with its staged values in new wrappers."""
+        wrap = lambda x: Value(self, x.value) if isinstance(x, Value) else x
+        return tuple([x if x is UNSET else rebuilt(x, iter([wrap(y) for y in flatten(x)])) for x in state])
+
+    @contextlib.contextmanager
+    def on(self, taken: bool) -> Any:
+        self.path.append(self.path[-1] and taken)
+        try:
+            yield
+        finally:
+            self.path.pop()
+
+    def cond(self, pred: Any, true_fn: Any, false_fn: Any, init: Any, names: Any) -> Any:
+        assert isinstance(pred, Value) and len(init) == len(names)
+        with self.on(bool(pred.value)):
+            a = true_fn(self.copies(init))
+        with self.on(not pred.value):
+            b = false_fn(self.copies(init))
+        assert len(a) == len(b) == len(names)
+        out = []
+        for x, y, name in zip(a, b, names, strict=True):
+            x, y = self.matched(x, y, name)
+            if x is UNSET:
+                out.append(x)
+                continue
+            leaves = []
+            for u, v in zip(flatten(x), flatten(y), strict=True):
+                leaves.append(u if _stays(u, v) or not is_number(u) else Value(self, self.example(u if pred.value else v)))
+            out.append(rebuilt(x, iter(leaves)))
+        return tuple(out)
+
+    def while_loop(self, cond_fn: Any, body_fn: Any, init: Any, names: Any) -> Any:
+        assert len(init) == len(names) and not any(x is UNSET for x in init)
+        state = self.fresh(init)
+        with self.on(False):  # a tracer always goes through test and body
+            cond_fn(self.fresh(state))
+            for x, y, name in zip(state, body_fn(self.fresh(state)), names, strict=True):
+                self.matched(x, y, name)
+        while self.example(cond_fn(self.fresh(state))):
+            with self.on(True):
+                state = self.fresh(body_fn(self.fresh(state)))
+        return self.fresh(state)
+
+    def probe(self, fn: Any, state: Any) -> Any:
+        with self.on(False):
+            return fn(self.fresh(state))
+
+    def assert_(self, condition: Any, message: Any) -> None:
+        if self.path[-1] and not self.example(condition):
+            raise AssertionError(self.example(message()))
+
+    def raise_(self, error: BaseException) -> None:
+        if self.path[-1]:
+            raise error
+
+    def print_(self, values: Any, sep: str, end: str, file: Any) -> None:
+        if self.path[-1]:
+            self.printed.append(sep.join([str(self.example(v)) for v in values]) + end)
+
+    def run(self, f: Any, *args: Any) -> Any:
+        """``f`` converted, on wrapped arguments; the value of the result."""
+        old = install(self)
+        try:
+            result = convert(f)(*[Value(self, a.x) if isinstance(a, S) else a for a in args])
+        finally:
+            install(old)
+        return self.value(result)
+
+    def value(self, result: Any) -> Any:
+        return rebuilt(_lists(result), iter([self.example(x) for x in flatten(_lists(result))]))
+
+
+class S:
+    """An argument that is to be staged."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+
+def _lists(x: Any) -> Any:
+    return [_lists(y) for y in x] if isinstance(x, (tuple, list)) and any(isinstance(y, (Staged, tuple, list)) for y in x) else x
+
+
+# -- tracing ----------------------------------------------------------------------------------------------------------------
+
+
+class Graph:
+    """Steps in order, in the scope of another graph."""
+
+    def __init__(self, outer: Graph | None) -> None:
+        self.outer, self.steps = outer, []
+
+    def sees(self, other: Graph | None) -> bool:
+        return other is self or (self.outer is not None and self.outer.sees(other))
+
+
+class Symbol(Staged):
+    """A value of a graph. ``example`` is of its type."""
+
+    def __init__(self, stage: Graphs, example: Any) -> None:
+        self.stage, self.example, self.graph = stage, example, stage.graph
+
+
+class Graphs(Stage):
+    """Traces, then interprets."""
+
+    def __init__(self) -> None:
+        self.graph = Graph(None)
+        self.printed: list[str] = []
+        self.traced = 0  # bodies and branches
+
+    def example(self, x: Any) -> Any:
+        return x.example if isinstance(x, Symbol) else x
+
+    def seen(self, x: Any) -> Any:
+        """``x``, which must be visible here."""
+        if isinstance(x, Symbol) and not self.graph.sees(x.graph):
+            raise LeakError("a value is used outside of the branch or loop that made it")
+        return x
+
+    def op(self, f: Any, *args: Any) -> Any:
+        out = Symbol(self, f(*[self.example(self.seen(a)) for a in args]))
+        self.graph.steps.append(lambda env: env.__setitem__(out, f(*[env.get(a, a) if isinstance(a, Symbol) else a for a in args])))
+        return out
+
+    @contextlib.contextmanager
+    def inside(self) -> Any:
+        self.graph = inner = Graph(self.graph)
+        self.traced += 1
+        try:
+            yield inner
+        finally:
+            self.graph = inner.outer
+
+    def outputs(self, graph: Graph, state: Any) -> Any:
+        """The leaves of a state as symbols or Python values of ``graph``."""
+        return [self.seen(x) for entry in state if entry is not UNSET for x in flatten(entry)]
+
+    def cond(self, pred: Any, true_fn: Any, false_fn: Any, init: Any, names: Any) -> Any:
+        self.seen(pred)
+        with self.inside() as true:
+            a = true_fn(init)
+            self.outputs(true, a)
+        with self.inside() as false:
+            b = false_fn(init)
+            self.outputs(false, b)
+        out, moves = [], []
+        for x, y, name in zip(a, b, names, strict=True):
+            x, y = self.matched(x, y, name)
+            if x is UNSET:
+                out.append(x)
+                continue
+            leaves = []
+            for u, v in zip(flatten(x), flatten(y), strict=True):
+                leaf = u if _stays(u, v) or not is_number(u) else Symbol(self, self.example(u))
+                if isinstance(leaf, Symbol):
+                    moves.append((leaf, u, v))
+                leaves.append(leaf)
+            out.append(rebuilt(x, iter(leaves)))
+
+        def step(env: dict) -> None:
+            taken = bool(env[pred])
+            inner = dict(env)
+            for s in (true if taken else false).steps:
+                s(inner)
+            for leaf, u, v in moves:
+                chosen = u if taken else v
+                env[leaf] = inner[chosen] if isinstance(chosen, Symbol) else chosen
+
+        self.graph.steps.append(step)
+        return tuple(out)
+
+    def while_loop(self, cond_fn: Any, body_fn: Any, init: Any, names: Any) -> Any:
+        assert not any(x is UNSET for x in init)
+        first = [self.seen(x) for entry in init for x in flatten(entry)]
+        fresh = lambda: [Symbol(self, self.example(x)) if is_number(x) else x for x in first]
+        state = lambda leaves: tuple([rebuilt(entry, it) for it in [iter(leaves)] for entry in init])
+        with self.inside() as body:
+            ins = fresh()
+            end = body_fn(state(ins))
+            outs = self.outputs(body, end)
+        for x, y, name in zip(init, end, names, strict=True):
+            self.matched(x, y, name)
+        with self.inside() as test:
+            test_ins = fresh()
+            go = self.seen(cond_fn(state(test_ins)))
+        results = fresh()
+
+        def step(env: dict) -> None:
+            look = lambda x, e: e[x] if isinstance(x, Symbol) else x
+            now = [look(x, env) for x in first]
+            while True:
+                inner = {**env, **{i: v for i, v in zip(test_ins, now, strict=True) if isinstance(i, Symbol)}}
+                for s in test.steps:
+                    s(inner)
+                if not look(go, inner):
+                    break
+                inner = {**env, **{i: v for i, v in zip(ins, now, strict=True) if isinstance(i, Symbol)}}
+                for s in body.steps:
+                    s(inner)
+                now = [look(o, inner) for o in outs]
+            env.update({r: v for r, v in zip(results, now, strict=True) if isinstance(r, Symbol)})
+
+        self.graph.steps.append(step)
+        return state(results)
+
+    def probe(self, fn: Any, state: Any) -> Any:
+        with self.inside():
+            fresh = lambda x: Symbol(self, self.example(x)) if is_number(x) else x
+            return fn(tuple([x if x is UNSET else rebuilt(x, iter([fresh(y) for y in flatten(x)])) for x in state]))
+
+    def assert_(self, condition: Any, message: Any) -> None:
+        self.seen(condition)
+
+        def step(env: dict) -> None:
+            if not (env[condition] if isinstance(condition, Symbol) else condition):
+                raise AssertionError(message())
+
+        self.graph.steps.append(step)
+
+    def raise_(self, error: BaseException) -> None:
+        def step(env: dict) -> None:
+            raise error
+
+        self.graph.steps.append(step)
+
+    def print_(self, values: Any, sep: str, end: str, file: Any) -> None:
+        shown = [self.seen(v) for v in values]
+        self.graph.steps.append(lambda env: self.printed.append(sep.join([str(env[v] if isinstance(v, Symbol) else v) for v in shown]) + end))
+
+    def run(self, f: Any, *args: Any) -> Any:
+        """``f`` converted and traced, then run on the arguments; the value of the result."""
+        feeds = {}
+        given = []
+        for a in args:
+            given.append(Symbol(self, a.x) if isinstance(a, S) else a)
+            if isinstance(a, S):
+                feeds[given[-1]] = a.x
+        old = install(self)
+        try:
+            result = _lists(convert(f)(*given))
+        finally:
+            install(old)
+        leaves = [self.seen(x) for x in flatten(result)]
+        env = dict(feeds)
+        for step in self.graph.steps:
+            step(env)
+        return rebuilt(result, iter([env[x] if isinstance(x, Symbol) else x for x in leaves]))
+
+
+STAGES = [Both, Graphs]
+
+
+def outcome(f: Any, *args: Any) -> Any:
+    """What a call gives: ("value", x) or ("error", its type)."""
+    try:
+        return "value", f(*args)
+    except LeakError:
+        raise
+    except Exception as e:
+        return "error", type(e)
+
+
+def plain(args: Any) -> list:
+    """Arguments without their marks."""
+    return [a.x if isinstance(a, S) else a for a in args]
+
+
+def check(f: Any, *args: Any) -> None:
+    """``f`` gives the same as plain Python, converted and with staged arguments, on both stages."""
+    expected = outcome(f, *plain(args))
+    assert outcome(convert(f), *plain(args)) == expected
+    if expected[0] == "value":
+        expected = "value", rebuilt(_lists(expected[1]), iter(flatten(_lists(expected[1]))))
+    for stage in STAGES:
+        assert outcome(stage().run, f, *args) == expected, stage.__name__
