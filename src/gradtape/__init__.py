@@ -7,8 +7,8 @@ are not imported.
 from __future__ import annotations
 
 import builtins as _builtins
-import importlib
-from typing import Any
+import importlib as _importlib
+from typing import Any as _Any
 
 from . import math
 from ._version import __version__
@@ -194,11 +194,11 @@ def executing_eagerly() -> _builtins.bool:
     return True
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name in _NAMESPACES:
-        return importlib.import_module(f"gradtape.{name}")
+        return _importlib.import_module(f"gradtape.{name}")
     if name in _LATE:
-        value = getattr(importlib.import_module(f"gradtape.{_LATE[name]}"), name)
+        value = getattr(_importlib.import_module(f"gradtape.{_LATE[name]}"), name)
         globals()[name] = value
         return value
     if name in _NOT_YET:

@@ -204,8 +204,3 @@ def _recover(p: Primitive, xs: tuple, attrs: dict[str, Any], error: Exception) -
         raise clear from None
     given = ", ".join(f"{x._d.name}{list(x._shape)}" for x in xs)
     raise InvalidArgumentError(f"{p.name} failed on {given}: {error}{user_line()}") from error
-
-
-def result_dtype(p: Primitive, avals: tuple[Aval, ...]) -> DType:
-    """The output dtype of a row whose output dtype is no function of its attributes."""
-    return p.out if isinstance(p.out, DType) else avals[p.like].dtype

@@ -52,6 +52,8 @@ def _fit(avals: Sequence[Aval], graph: Graph) -> None:
 def _fit_arrays(xs: Sequence[Any], graph: Graph) -> None:
     """The same for arrays, in a kernel."""
     for x, v in zip(xs, graph.inputs, strict=True):
+        if getattr(x, "dtype", None) == object and v.aval.dtype.np != object:
+            continue  # states of changing shape, see _stacked
         shape, want = getattr(x, "shape", ()), v.aval.shape
         if shape != want and (len(shape) != len(want) or any(e is not None and d != e for d, e in zip(shape, want, strict=True))):
             raise ValueError("an input does not have the shape that was traced")
@@ -187,6 +189,17 @@ while_row = Primitive("while_loop", "*xs", _while_kernel, shape=_while_shape, jo
                       doc="A graph applied to a state for as long as another holds.")  # fmt: skip
 
 
+def _stacked(states: list, like: Any) -> Any:
+    """The states of all turns in one array; where their shapes change from turn to turn, an array of arrays."""
+    if not states:
+        return np.zeros((0, *np.shape(like)), np.asarray(like).dtype)
+    if len({np.shape(s) for s in states}) == 1:
+        return np.stack(states)
+    ragged = np.empty(len(states), object)
+    ragged[:] = states
+    return ragged
+
+
 def _history_kernel(*xs: Any, n: int, cond: Graph, body: Graph, keep: tuple[int, ...]) -> tuple:
     kept: list[list] = [[] for _ in keep]
     count = 0
@@ -198,7 +211,7 @@ def _history_kernel(*xs: Any, n: int, cond: Graph, body: Graph, keep: tuple[int,
             into.append(now[k])
 
     last = _loop(xs, n, cond, body, visit)
-    stacks = [np.stack(k) if k else np.zeros((0, *np.shape(xs[i])), np.asarray(xs[i]).dtype) for k, i in zip(kept, keep, strict=True)]
+    stacks = [_stacked(k, xs[i]) for k, i in zip(kept, keep, strict=True)]
     return (*last, np.int32(count), *stacks)
 
 

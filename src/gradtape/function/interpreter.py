@@ -66,8 +66,8 @@ def compile(graph: Graph) -> Callable[[list], list]:
                 return run(arrays)
         except Exception as error:
             node = _failed(error, file, graph, first)
-            if node is None or isinstance(error, MemoryError | KeyboardInterrupt):
-                raise
+            if node is None or isinstance(error, MemoryError | KeyboardInterrupt) or hasattr(error, "located"):
+                raise  # `located`: inside a branch or body, whose line says more than ours
             raise located(error, node) from error
 
     return call_run
@@ -106,8 +106,9 @@ def located(error: Exception, node: Node) -> Exception:
         code = linecache.getline(file, line).strip()
         where = f"\n  at {file}:{line}" + (f": {code}" if code else "")
     if isinstance(error, OpError):
-        if where and where not in error.message:
-            return type(error)(error.message.split("\n  at ")[0] + where)
-        return error
-    given = ", ".join(repr(v.aval) for v in node.ins)
-    return InvalidArgumentError(f"{node.p.name} failed on {given}: {error}{where}")
+        new: Any = type(error)(error.message.split("\n  at ")[0] + where) if where and where not in error.message else error
+    else:
+        given = ", ".join(repr(v.aval) for v in node.ins)
+        new = InvalidArgumentError(f"{node.p.name} failed on {given}: {error}{where}")
+    new.located = True
+    return new

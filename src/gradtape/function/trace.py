@@ -24,6 +24,7 @@ from ..ground.primitive import Aval, Primitive
 from ..primitives import structure as st
 from ..primitives.elementwise import check_numerics
 
+_BY_THEMSELVES = ("cond", "while_loop", "while_history", "take_row", "put_row", "write_row")  # their rules need no shapes
 _NAMES = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "sum": "Sum", "mean": "Mean", "identity": "Identity"}
 
 
@@ -47,7 +48,7 @@ def _custom_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) -
     return [of[i - n] if n <= i < n + m else None for i in wanted]
 
 
-custom_row = Primitive("custom_gradient", "*xs", _custom_kernel, shape=lambda *xs, n, **attrs: list(xs[:n]), joint=_custom_joint, accepts=ANY, multi=True, cases=lambda rng: [],
+custom_row = Primitive("custom_gradient", "*xs", _custom_kernel, shape=lambda *xs, n, **attrs: list(xs[:n]), joint=_custom_joint, holomorphic=False, accepts=ANY, multi=True, cases=lambda rng: [],
                        doc="The first n inputs, whose gradient with respect to the next m inputs is a graph of its own.")  # fmt: skip
 
 
@@ -176,7 +177,7 @@ class Trace:
 
     def _record(self, p: Any, xs: tuple, out: Any, attrs: dict[str, Any] | None) -> None:
         if not isinstance(p, Primitive):
-            if hasattr(p, "vjp") and hasattr(p, "_joint") and any([isinstance(o, SymbolicTensor) for o in out]):
+            if hasattr(p, "vjp") and any([isinstance(o, SymbolicTensor) for o in out]):
                 self._custom(p, xs, out)
             return
         for i, o in enumerate(out if p.multi else (out,)):
@@ -311,8 +312,14 @@ class Trace:
         base = self.unique(_NAMES.get(p.name, p.name))
         outs = tuple([SymbolicTensor(self, v, f"{base}:{i}") for i, v in enumerate(node.outs)])
         out: Any = outs if p.multi else outs[0]
-        for tape in state.tapes:
-            tape._record(p, xs, out, attrs)
+        if state.tapes:
+            row: Any = p
+            if any(None in v.aval.shape for v in (*ins, *node.outs)) and not p.effect and p.name not in _BY_THEMSELVES:
+                from .dynamic import Later
+
+                row = Later(p)
+            for tape in state.tapes:
+                tape._record(row, xs, out, attrs)
         return out
 
     def local(self, x: Any) -> SymbolicTensor:
@@ -331,10 +338,9 @@ class Trace:
         if c is None:
             if self.parent is not None:
                 outer = self.parent.cell(v).current
-                if v._watched:  # the tapes around this branch or body see that it reads the variable
-                    for tape in self._outer[1]:
-                        if tape._auto and outer._k not in tape._live:
-                            tape._watch_variable(v, outer)
+                for tape in self._outer[1]:  # the tapes around this branch or body see that it reads the variable
+                    if outer._k not in tape._live and ((tape._auto and v._watched) or (tape._wanted is not None and id(v) in tape._wanted)):
+                        tape._watch_variable(v, outer)
                 first: Any = self.capture(outer) if isinstance(outer, SymbolicTensor) and outer.trace is self.parent else self._pass_in(outer)
             else:
                 first = self.input(Aval(v._t._shape, v._d), v._name[:-2].replace(":", "_"))
@@ -355,8 +361,7 @@ class Trace:
         # a tensor of its own, as in eager execution: tapes must not take the value read from the variable for the one assigned
         new = self.value_of(t)
         if v._d.is_inexact:
-            p, ins = (assigned_row, (self.value_of(c.current), new)) if v._watched else (st.stop_gradient, (new,))
-            node = Node(p, ins, {}, [new.aval], self.line or user_frame())
+            node = Node(assigned_row, (self.value_of(c.current), new), {}, [new.aval], self.line or user_frame())
             self.nodes.append(node)
             new = node.outs[0]
         c.current = SymbolicTensor(self, new, v._name)

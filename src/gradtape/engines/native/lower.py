@@ -351,7 +351,7 @@ class Lowering:
         """A matrix product."""
         batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
         m, k, n = *x.shape[-2:], y.shape[-1]
-        if k == 0:
+        if 0 in (k, m, n, *batch):
             return self.number(0, x.t, (*batch, m, n))
         if k == 1:
             return self.map("multiply", x, y)

@@ -114,12 +114,15 @@ class Format:
         raise AttributeError(name)
 
 
+_EXP64 = (0.5, 0.16666666666666677, 0.041666666666666505, 0.00833333333332145, 0.0013888888888963877, 0.00019841269886660852, 2.480158717055165e-05, 2.7557243600204397e-06, 2.7557403498928344e-07, 2.5109272271013198e-08, 2.0875322802746607e-09)  # fmt: skip
 FORMATS = {
     F32: Format(
         F32, I32, 23, 127, ln2=(0.693145751953125, 1.428606765330187e-06), half_pi=(1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15),
         exp_range=(-104.0, 89.0), expm1_low=-18.0, sqrt_half=0x3F3504F3, trig_limit=5e4, erfc_limit=10.06, erfc_a=2.0,
         # exp(r) = 1 + r + r²·q(r), |r| <= 0.3475
-        exp=(0.5, 0.1666666567325592, 0.04166635870933533, 0.008333389647305012, 0.0013940893113613129, 0.0001984595728572458),
+        exp=(0.4999999701976776, 0.16666541993618011, 0.04166721925139427, 0.008366694673895836, 0.0013881761115044355),
+        # the same with the error relative to exp(r) - 1
+        expm1=(0.5, 0.1666666567325592, 0.04166635870933533, 0.008333389647305012, 0.0013940893113613129, 0.0001984595728572458),
         # log(1 + f) = f - f²/2 + f³·p(f), sqrt(½) <= 1 + f <= sqrt(2)
         log=(0.3333333134651184, -0.2500081956386566, 0.20001228153705597, -0.1662335842847824, 0.14201724529266357, -0.13160139322280884, 0.1276177316904068, -0.07634840160608292),
         # f(x) = x + x³·p(x²): tanh below 0.625, sin below π/4, sinh below 1, atan below tan(π/8), asin below ½
@@ -138,7 +141,7 @@ FORMATS = {
     F64: Format(
         F64, I64, 52, 1023, ln2=(0.6931471805598903, 5.497923018708371e-14), half_pi=(1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33),
         exp_range=(-746.0, 710.0), expm1_low=-38.0, sqrt_half=0x3FE6A09E667F3BCD, trig_limit=1e6, erfc_limit=27.3, erfc_a=4.0,
-        exp=(0.5, 0.16666666666666677, 0.041666666666666505, 0.00833333333332145, 0.0013888888888963877, 0.00019841269886660852, 2.480158717055165e-05, 2.7557243600204397e-06, 2.7557403498928344e-07, 2.5109272271013198e-08, 2.0875322802746607e-09),
+        exp=_EXP64, expm1=_EXP64,
         # log(1 + f) = 2·atanh(s), s = f/(2 + f): 2s + s³·p(s²)
         log=(0.6666666666666735, 0.3999999999941111, 0.2857142874325923, 0.2222219847623143, 0.18183569732233623, 0.15313903316627284, 0.14797508156422653),
         # the same with p = 2/3 + x²·q(x²), for 67 bits
@@ -181,18 +184,25 @@ def _scaled(p: Val, n: Val, f: Format) -> Val:
     """p·2ⁿ, rounded once: the result may overflow or be denormal."""
     code = p.code
     if code.module.has_ldexp:
+        bits = p.n * p.t.bits
+        if bits in (128, 256, 512):  # AVX-512's instruction takes n as a float, as which it is at hand
+            name = f"llvm.x86.avx512.mask.scalef.p{'s' if p.t is F32 else 'd'}.{bits}"
+            mask = Val(code, "-1", Type("mask", "i16" if p.n == 16 else "i8", 8, "i", ""), 0)
+            args = [p, n, p, mask]
+            return code.call(name, p.t, p.n, [*args, code.const(4, I32)] if bits == 512 else args)
         lanes = f"v{p.n}" if p.n else ""
         return code.call(f"llvm.ldexp.{lanes}{p.t.suffix}.{lanes}i32", p.t, p.n, [p, n.to(I32)])
-    half = n >> 1
-    return p * _power_of_two(half, f) * _power_of_two(n - half, f)
+    whole = (n + f.magic).bits(f.integer) - f.magic_bits
+    half = whole >> 1
+    return p * _power_of_two(half, f) * _power_of_two(whole - half, f)
 
 
-def _reduce(x: Val, f: Format) -> tuple[Val, Val]:
-    """x = n·log 2 + r: the integer n, and r with |r| <= log(2)/2."""
+def _reduce(x: Val, f: Format) -> tuple[Val, Val, Val]:
+    """x = n·log 2 + r, |r| <= log(2)/2: the integer n as a float and as an integer, and r."""
     t = fma(x, 1 / math.log(2), f.magic)
     n = t - f.magic
     r = fma(-n, f.ln2[1], fma(-n, f.ln2[0], x))
-    return t.bits(f.integer) - f.magic_bits, r
+    return n, t.bits(f.integer) - f.magic_bits, r
 
 
 def _exp(x: Val, low: bool = True, high: bool = True, shift: int = 0, more: Val | None = None) -> Val:
@@ -203,7 +213,7 @@ def _exp(x: Val, low: bool = True, high: bool = True, shift: int = 0, more: Val 
         x = where(x > top, top, x)
     if low:
         x = where(x < f.exp_range[0], f.exp_range[0], x)
-    n, r = _reduce(x, f)
+    n, _, r = _reduce(x, f)
     tail = r * r * poly(r, f.exp)
     if more is not None:
         tail = tail + fma(more, r + tail, more)
@@ -219,8 +229,8 @@ def exp(x: Val) -> Val:
 def expm1(x: Val) -> Val:
     f = FORMATS[x.t]
     y = where(x > f.exp_range[1], f.exp_range[1], x)
-    n, r = _reduce(where(y < f.expm1_low, f.expm1_low, y), f)
-    m = fma(r * r, poly(r, f.exp), r)  # exp(r) - 1
+    _, n, r = _reduce(where(y < f.expm1_low, f.expm1_low, y), f)
+    m = fma(r * r, poly(r, f.expm1), r)  # exp(r) - 1
     s = _power_of_two(n - 1, f)  # half of 2ⁿ, which may be out of range
     y = fma(m, s, s - 0.5)
     return where(n.eq(0), where(x.eq(0), x, m), y + y)

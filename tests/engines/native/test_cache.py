@@ -1,0 +1,124 @@
+"""The disk cache: found again, by other processes too; damage, permissions, bounds and races harm nobody."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradtape.engines.native import cache
+from gradtape.engines.native import compile as native
+
+from .graphs import graph_of
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: Any) -> Path:
+    """A cache of this test's own."""
+    monkeypatch.setenv("GRADTAPE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("GRADTAPE_CACHE", raising=False)
+    return tmp_path / "cache"
+
+
+def make(c: float = 2.0, wide: Any = None) -> Any:
+    """A compiled graph; another number makes another entry, another array does not."""
+    return native(graph_of(lambda b, x: b("add", b("multiply", x, c), wide if wide is not None else 1.0), ((4, 5),)))
+
+
+X = np.ones((4, 5), np.float32)
+
+
+def test_found_again(directory: Path) -> None:
+    first, second, other = make(), make(), make(3.0)
+    assert [p.__self__.cached for p in (first, second, other)] == [False, True, False]
+    assert len(list(directory.iterdir())) == 2
+    assert second(X)[0].sum() == 60 and other(X)[0].sum() == 80
+
+
+def test_the_code_does_not_hold_addresses_or_large_constants(directory: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        wide = rng.standard_normal((4, 5)).astype("f")
+        run = make(wide=wide)
+        assert run.__self__.cached == (i > 0)
+        np.testing.assert_array_equal(run(X)[0], 2 + wide)
+
+
+def test_another_process_finds_it(directory: Path) -> None:
+    make()
+    code = "from tests.engines.native.test_cache import *; r = make(); print(r.__self__.cached, r(X)[0].sum())"
+    root = Path(__file__).parents[3]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
+    r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=60)
+    assert r.stdout.split() == ["True", "60.0"], r.stderr
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:20], lambda b: b"", lambda b: b[:-1], lambda b: b[:200] + b"\xff" + b[201:], lambda b: b"x" * len(b)])
+def test_damaged_entries_are_replaced(directory: Path, damage: Any) -> None:
+    make()
+    (entry,) = directory.iterdir()
+    good = entry.read_bytes()
+    entry.write_bytes(damage(good))
+    run = make()
+    assert not run.__self__.cached and run(X)[0].sum() == 60
+    assert make().__self__.cached
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path, monkeypatch: Any) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    for d in (blocked, blocked / "below", Path("/proc/none" if os.path.exists("/proc") else "/dev/null/x")):
+        monkeypatch.setenv("GRADTAPE_CACHE_DIR", str(d))
+        run = make()
+        assert not run.__self__.cached and run(X)[0].sum() == 60
+
+
+def test_off(directory: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("GRADTAPE_CACHE", "0")
+    assert make()(X)[0].sum() == 60
+    assert not directory.exists() and cache.directory() is None
+
+
+def test_size_bound(directory: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("GRADTAPE_CACHE_MB", "0.05")
+    for i in range(40):
+        cache.store(cache.key(str(i), "m"), bytes([i]) * 8000)
+        os.utime(directory / (cache.key(str(i), "m") + ".obj"), (i, i))
+    cache.trim(directory, cache.limit())
+    total = sum(p.stat().st_size for p in directory.iterdir())
+    assert 0 < total <= 0.05 * 2**20
+    assert cache.load(cache.key("39", "m")) == bytes([39]) * 8000 and cache.load(cache.key("0", "m")) is None
+    cache.clear()
+    assert not list(directory.iterdir())
+
+
+def test_concurrent_processes(directory: Path) -> None:
+    """Several processes store and load the same entries at once, and trim; each reads whole entries or none."""
+    code = """if 1:
+        import sys
+        from gradtape.engines.native import cache
+        for i in range(150):
+            name = cache.key(str(i % 7), "m")
+            cache.store(name, bytes([i % 7]) * 50000)
+            if i % 20 == 0: cache.trim(cache.directory(), 100000)
+            got = cache.load(name)
+            assert got is None or got == bytes([i % 7]) * 50000
+        """
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    runs = [subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.PIPE) for _ in range(3)]
+    assert [r.wait(60) for r in runs] == [0, 0, 0], [r.stderr.read() for r in runs if r.stderr]
+    assert not [p for p in directory.iterdir() if p.suffix == ".tmp"]
+
+
+def test_reload_is_fast(directory: Path) -> None:
+    g = graph_of(lambda b, x: b("sum", b("tanh", b("exp", x)), axis=(0,), keepdims=False), ((1000,),))
+    native(g)
+    start = time.perf_counter()
+    native(g)
+    assert time.perf_counter() - start < 0.05

@@ -1,0 +1,112 @@
+"""Matrix products in every form: layouts, batches, sizes inline and by BLAS, with what is fused behind them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradtape.engines.native import compile as native
+from gradtape.engines.native.lower import TILE_LIMIT
+from gradtape.ground import dtypes as dt
+
+from .graphs import Build, check, graph_of, reference, sample
+
+FLAGS = list(itertools.product((False, True), repeat=2))
+
+
+def product(b: Build, x: Any, y: Any, tx: bool = False, ty: bool = False) -> Any:
+    """A matmul node."""
+    return b("matmul", x, y, transpose_x=tx, transpose_y=ty)
+
+
+def shapes(m: int, k: int, n: int, tx: bool, ty: bool) -> tuple[tuple, tuple]:
+    """The operands' shapes before they are transposed."""
+    return (k, m) if tx else (m, k), (n, k) if ty else (k, n)
+
+
+SIZES = [(1, 1, 1), (1, 5, 1), (1, 40, 3), (3, 40, 1), (2, 3, 4), (5, 17, 9), (33, 8, 16), (7, 20, 33), (32, 128, 1), (1, 33, 70), (16, 2, 64), (13, 31, 100), (3, 0, 4), (0, 3, 2), (65, 7, 5)]  # fmt: skip
+
+
+@pytest.mark.parametrize("d", [dt.float32, dt.float64, dt.int32, dt.int64], ids=lambda d: d.name)
+def test_small(d: Any) -> None:
+    rng = np.random.default_rng(0)
+    b = Build()
+    outs, xs = [], []
+    for (m, k, n), (tx, ty) in itertools.product(SIZES, FLAGS):
+        x, y = (b.input(s, d) for s in shapes(m, k, n, tx, ty))
+        outs.append(product(b, x, y, tx, ty))
+        xs += [sample(rng, v.aval, 0, 2) for v in (x, y)]
+    check(b.graph(*outs), xs, rtol=1e-5 if d is dt.float32 else 1e-13)
+
+
+@pytest.mark.parametrize("d", [dt.float32, dt.float64], ids=lambda d: d.name)
+@pytest.mark.parametrize(("tx", "ty"), FLAGS)
+def test_large(d: Any, tx: bool, ty: bool) -> None:
+    m, k, n = 130, 140, 70
+    assert m * k * n > TILE_LIMIT
+    rng = np.random.default_rng(0)
+    b = Build()
+    x, y = (b.input(s, d) for s in shapes(m, k, n, tx, ty))
+    z = product(b, x, y, tx, ty)
+    check(b.graph(z, b("relu", b("add", z, 1.0))), [sample(rng, v.aval, 0, 1) for v in (x, y)], rtol=1e-5 if d is dt.float32 else 1e-13)
+
+
+def test_batches() -> None:
+    rng = np.random.default_rng(0)
+    for a, c in (((4, 3, 5), (4, 5, 7)), ((4, 3, 5), (5, 7)), ((3, 5), (2, 5, 7)), ((2, 1, 3, 5), (3, 5, 7)), ((2, 4, 130, 60), (2, 4, 60, 140))):
+        g = graph_of(lambda b, x, y: product(b, x, y), (a,), (c,))
+        check(g, [sample(rng, v.aval, 0, 1) for v in g.inputs], rtol=1e-5)
+
+
+def test_operands_that_are_views_or_broadcast() -> None:
+    rng = np.random.default_rng(0)
+
+    def f(b: Build, x: Any, y: Any, s: Any) -> list:
+        part = b("strided_slice", x, index=(slice(None, None, 2), slice(1, 6)))
+        back = b("reverse", y, axis=(0,))
+        wide = b("broadcast_to", s, shape=(5, 4))
+        return [product(b, part, back), product(b, part, wide), product(b, b("broadcast_to", s, shape=(3, 5)), y), product(b, back, part, True, True)]
+
+    g = graph_of(f, ((9, 7),), ((5, 4),), ((),))
+    check(g, [sample(rng, v.aval, 0, 1) for v in g.inputs], rtol=1e-5)
+
+
+def test_large_operands_that_blas_cannot_take() -> None:
+    rng = np.random.default_rng(0)
+
+    def f(b: Build, x: Any, y: Any, s: Any) -> list:
+        strided = b("strided_slice", x, index=(slice(None), slice(None, None, 2)))
+        return [product(b, strided, y), product(b, b("broadcast_to", s, shape=(150, 120)), y), product(b, b("reverse", strided, axis=(0,)), y)]
+
+    g = graph_of(f, ((150, 240),), ((120, 90),), ((),))
+    check(g, [sample(rng, v.aval, 0, 1) for v in g.inputs], rtol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 5, 16, 37])
+def test_fused_epilogue(n: int) -> None:
+    """Bias and activation are applied before the store, in the product's own group."""
+
+    def f(b: Build, x: Any, w: Any, c: Any) -> list:
+        z = b("add", product(b, x, w), c)
+        return [b("tanh", z), b("relu_grad", z, z), b("sum", b("relu", z), axis=(0,), keepdims=False)]
+
+    g = graph_of(f, ((20, 11),), ((11, n),), ((n,),))
+    rng = np.random.default_rng(0)
+    run = native(g)
+    check(g, [sample(rng, v.aval, -1, 1) for v in g.inputs], run=run, rtol=1e-4)
+    kinds = [x.kind for x in run.__self__.groups]
+    assert kinds.count("product") == 1 and len(kinds) <= 3
+
+
+def test_nan_and_infinity_pass_through() -> None:
+    """A zero does not hide what it is multiplied with, in lanes that a mask leaves out or anywhere."""
+    for m, k, n in ((3, 5, 7), (1, 20, 1), (150, 120, 80)):
+        g = graph_of(lambda b, x, y: product(b, x, y), ((m, k),), ((k, n),))
+        x, y = np.zeros((m, k), np.float32), np.ones((k, n), np.float32)
+        y[k - 1, 0] = np.inf
+        x[0, 0] = np.nan
+        got, want = native(g)(x, y)[0], reference(g, [x, y])[0]
+        np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
