@@ -75,10 +75,10 @@ def test_scan_is_numpys_accumulation():
     for g in (lambda f: f, graph):
         np.testing.assert_allclose(g(lambda x: scan(tf.multiply, x))(V), np.cumprod(V))
         np.testing.assert_allclose(g(lambda x: scan(tf.add, x, reverse=True))(V), np.cumsum(V.numpy()[::-1])[::-1])
-        a, b = g(lambda x: scan(lambda a, e: (a[0] + e, a[1] * e), x, initializer=(tf.constant(0.0, tf.float64), tf.constant(1.0, tf.float64))))(V)
+        a, b = g(lambda x: scan(lambda s, e: (s[0] + e, s[1] * e), x, initializer=(tf.constant(0.0, tf.float64), tf.constant(1.0, tf.float64))))(V)
         assert (a.numpy().tolist(), b.numpy().tolist()) == ([1.0, 3.0, 6.0], [1.0, 2.0, 6.0])
-        s, p = g(lambda x: scan(lambda a, e: a + e[0] * e[1], (x, x), initializer=tf.constant(0.0, tf.float64)))(V), np.cumsum(V.numpy() ** 2)
-        np.testing.assert_allclose(s, p)
+        squares = g(lambda x: scan(lambda s, e: s + e[0] * e[1], (x, x), initializer=tf.constant(0.0, tf.float64)))(V)
+        np.testing.assert_allclose(squares, np.cumsum(V.numpy() ** 2))
         assert g(lambda x: scan(tf.add, x, initializer=tf.constant(0.0)))(tf.zeros([0])).shape == (0,)
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 import gradtape as tf
 from gradtape.core.state import state
 from gradtape.function.control import cond, while_loop
-from gradtape.ground.graph import Graph
 
 from .forms import arrays, assert_every_form, assert_same, derivative, forms, graph
 
@@ -239,7 +238,7 @@ def test_unconnected_results_and_integers():
 
 def test_a_function_without_a_path_records_nothing():
     f = graph(lambda x: tf.round(x))
-    assert_same(gradient(f, X, X)[1] or [], gradient(f.python_function, X, X)[1] or [])
+    assert gradient(f, X, X)[1] is None and gradient(f.python_function, X, X)[1] is None
     assert gradient(graph(lambda x: tf.stop_gradient(x) * 2.0), X, X)[1] is None
 
 
@@ -395,8 +394,10 @@ def test_custom_gradients_that_use_what_the_forward_pass_computed():
         e = tf.exp(x)
         return tf.math.log(1.0 + e), lambda dy: dy * (1.0 - 1.0 / (1.0 + e))
 
-    for what, got in forms(softplus, X, 1):
-        np.testing.assert_allclose(float(got), 1 / (1 + np.exp(-1.5)), 1e-14, err_msg=what)
+    sigmoid = 1 / (1 + np.exp(-1.5))
+    for n, want in ((1, sigmoid), (2, sigmoid * (1 - sigmoid))):
+        for what, got in forms(softplus, X, n):
+            np.testing.assert_allclose(float(got), want, 1e-14, err_msg=what)
 
 
 def test_custom_gradients_with_variables_and_several_results():
@@ -500,7 +501,7 @@ def test_the_backward_pass_does_not_repeat_effects():
 def test_effects_stay_where_nobody_uses_their_results():
     f = graph(lambda x: (tf.debugging.assert_positive(x), 1.0)[1])
     f(X)
-    assert [n.effect for n in f.graph.nodes] == [True] or any(n.effect for n in f.graph.nodes)
+    assert [n.effect for n in f.graph.nodes].count(True) == 1
     with pytest.raises(tf.errors.InvalidArgumentError):
         f(-X)
 
@@ -545,12 +546,14 @@ def test_random_programs_agree_with_eager_execution(steps, shape_x, shape_y, see
     f = graph(lambda x, y: run_steps(steps, x, y))
     assert_same(f(x, y), want, what="values")
     total = lambda g: lambda x, y: sum(tf.reduce_sum(r) for r in g(x, y))
-    ds = gradient(total(lambda x, y: run_steps(steps, x, y)), [x, y], x, y)[1]
-    assert_same(gradient(total(f), [x, y], x, y)[1], ds, 1e-9)
-    assert_same(graph(lambda x, y: gradient(total(lambda x, y: run_steps(steps, x, y)), [x, y], x, y)[1])(x, y), ds, 1e-9)
+    eager = lambda x, y: gradient(total(lambda x, y: run_steps(steps, x, y)), [x, y], x, y)[1]
+    ds = eager(x, y)
+    # sums of cotangents may be taken in another order, and terms may cancel: the error is measured against the largest number about
+    scale = max([1.0, *[np.abs(a).max() for a in arrays([want, ds]) if a is not None]])
+    for got in (gradient(total(f), [x, y], x, y)[1], graph(eager)(x, y)):
+        for a, b in zip(arrays(got), arrays(ds), strict=True):
+            assert (a is None) == (b is None)
+            if a is not None and np.isfinite(scale) and scale < 1e9:
+                np.testing.assert_allclose(a / scale, b / scale, 0, atol=1e-9)
 
 
-def test_graphs_are_graphs():
-    f = graph(lambda x: x * 2.0)
-    f(X)
-    assert isinstance(f.graph, Graph) and arrays(f(X))[0] == 3.0

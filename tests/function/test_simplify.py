@@ -67,7 +67,7 @@ TEMPTING = {
     "x ** 2": lambda x: x**2.0,
     "x ** 0": lambda x: x**0.0,
     "x ** 0.5": lambda x: x**0.5,
-    "-(-x)": lambda x: -(-x),
+    "-(-x)": lambda x: tf.negative(tf.negative(x)),
     "(x + 1) - 1": lambda x: (x + 1.0) - 1.0,
     "(x * 3) / 3": lambda x: (x * 3.0) / 3.0,
     "x / 3": lambda x: x / 3.0,
@@ -102,7 +102,7 @@ def test_a_unit_that_broadcasts_stays():
     g = traced(lambda x: x * tf.ones([2, 1], tf.float64), F)
     assert simplify.simplify(g).outputs[0].aval.shape == (2, 12)
     assert_same_bits(g, [SPECIAL])
-    g = traced(lambda x: tf.cast(x, tf.int32) * 1 + tf.cast(x * 0.0 + 1.0, tf.int32) / 1, Aval((), tf.float64)) if False else traced(lambda i: i / 1, Aval((), tf.int32))
+    g = traced(lambda i: i / 1, Aval((), tf.int32))
     assert simplify.simplify(g).outputs[0].aval.dtype is tf.float64  # a quotient of integers is no integer
     assert_same_bits(g, [np.int32(7)])
 
@@ -139,12 +139,15 @@ def test_constants_are_folded_as_the_kernels_compute_them():
 
 
 def test_large_constants_are_not_made():
-    s = simplify.simplify(traced(lambda: tf.zeros([1000, 1000]) + tf.ones([1000, 1000])))
-    assert sum(v.const.nbytes for n in s.nodes for v in n.ins if isinstance(v.const, np.ndarray)) < 1_000_000 or s.nodes == [] or len(s.nodes) <= 3
+    big = traced(lambda x: tf.broadcast_to(tf.ones_like(x), [1000, 1000]) * 2.0, Aval((), tf.float32))
+    small = traced(lambda x: tf.broadcast_to(tf.ones_like(x), [10]) * 2.0, Aval((), tf.float32))
+    assert names(simplify.simplify(big)) == ["broadcast_to", "multiply"]
+    s = simplify.simplify(small)
+    assert s.nodes == [] and s.outputs[0].const.tolist() == [2.0] * 10
 
 
 def test_what_fails_when_folded_fails_when_it_runs():
-    f = graph(lambda x: cond(x > 0, lambda: x, lambda: x * tf.gather(tf.constant([1.0, 2.0]), tf.constant(5))))
+    f = graph(lambda x: cond(x > 0, lambda: x, lambda: x * tf.gather(tf.constant([1.0, 2.0]), tf.cast(tf.ones_like(x), tf.int32) * 5)))
     assert float(f(tf.constant(1.0))) == 1.0
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"5 is not in \[0, 2\)(.|\n)*test_simplify.py"):
         f(tf.constant(-1.0))

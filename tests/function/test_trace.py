@@ -181,6 +181,42 @@ def test_an_assigned_tensor_is_not_shared():
     assert (v.numpy(), w.numpy(), x.numpy()) == (4.0, 3.0, 3.0)
 
 
+PARTS = {
+    "slice": lambda v, i, x: v[1:3].assign(tf.stack([x, x])),
+    "index": lambda v, i, x: v[i].assign(x),
+    "scatter_nd_update": lambda v, i, x: v.scatter_nd_update([[i]], [x]),
+    "scatter_update": lambda v, i, x: v.scatter_update(tf.IndexedSlices(tf.stack([x]), tf.stack([i]))),
+    "scatter_sub": lambda v, i, x: v.scatter_sub(tf.IndexedSlices(tf.stack([x, x]), tf.stack([i, i]))),
+}
+
+
+@pytest.mark.parametrize("traced", [pytest.param(True, marks=pytest.mark.xfail(strict=True, reason="assigning parts writes at trace time")), False])
+@pytest.mark.parametrize("how", PARTS)
+def test_parts_of_variables_are_assigned_when_the_program_runs(how, traced):
+    v = tf.Variable([1.0, 2.0, 3.0])
+
+    def f(i, x):
+        PARTS[how](v, i, x)
+        return v * 1.0
+
+    g = graph(f) if traced else f
+    want = tf.Variable([1.0, 2.0, 3.0])
+    for k in (5.0, 6.0):
+        PARTS[how](want, 1, tf.constant(k))
+        assert_same(g(tf.constant(1), tf.constant(k)), want)
+        assert_same(v, want)
+
+
+@pytest.mark.xfail(strict=True, reason="assigning parts writes at trace time")
+def test_parts_of_variables_assigned_from_constants_are_assigned_at_every_call():
+    v = tf.Variable([1.0, 2.0])
+    f = graph(lambda: v.scatter_nd_update([[0]], [9.0]))
+    f()
+    v.assign([0.0, 0.0])
+    f()
+    assert v.numpy().tolist() == [9.0, 0.0]
+
+
 @pytest.mark.parametrize("bad", [tf.constant([1.0]), tf.constant(1)])
 def test_assignments_that_do_not_fit_change_nothing(bad):
     v = tf.Variable(1.0)
@@ -284,7 +320,7 @@ def test_making_variables_again_is_tensorflows_error(later):
     f = graph(for_each_rank if later else each_time)
     if later:
         f(tf.constant(1.0))
-    with pytest.raises(ValueError, match="tf.function only supports singleton tf.Variables created on the first call"):
+    with pytest.raises(ValueError, match=r"tf\.function only supports singleton tf\.Variables created on the first call"):
         f(tf.constant([1.0]))
     assert state.trace is None
 

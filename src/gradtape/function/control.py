@@ -20,7 +20,7 @@ from ..gradient.batching import BatchedTensor
 from ..gradient.tape import GradientTape
 from ..ground import nest
 from ..ground.dtypes import ANY, bool_, float64, int32
-from ..ground.errors import ConversionError, invalid, user_line
+from ..ground.errors import ConversionError, OutOfRangeError, invalid, user_line
 from ..ground.graph import Graph, Value
 from ..ground.primitive import Aval, Primitive
 from ..primitives import elementwise as ew
@@ -231,6 +231,8 @@ history_row = Primitive("while_history", "*xs", _history_kernel, shape=_history_
 
 
 def _take_kernel(x: Any, i: Any) -> Any:
+    if not 0 <= i < len(x):
+        raise OutOfRangeError(f"Tried to read from index {int(i)} but array size is: {len(x)}")
     return x[int(i)]
 
 

@@ -17,7 +17,7 @@ from ..ground import nest
 from ..ground.errors import ConversionError, user_line
 from ..ground.primitive import Aval
 from ..primitives.indexing import IndexedSlices
-from . import interpreter, simplify
+from . import engine, simplify
 from .program import Program
 from .signature import Ref, TensorSpec, describe, is_leaf, key_of, replace_leaves
 from .trace import SymbolicTensor, Trace
@@ -154,9 +154,9 @@ class ConcreteFunction:
         leaves: list[Tensor] = []
         want = self.program.graph.inputs[: len(self._input_names)]
         for name, spec, given in self._given(args, kwargs):
-            n = len(leaves)
+            before = len(leaves)
             key_of(given, leaves)
-            if key_of(spec, []) != key_of(given, []) and len(leaves) - n == len(_leaves(spec)) == 0:
+            if key_of(spec, []) != key_of(given, []) and len(leaves) - before == len(_leaves(spec)) == 0:
                 raise TypeError(f"Binding inputs to {self.name} failed: argument {name!r} was {describe(spec)} when it was traced, but is {describe(given)}.")
         if len(leaves) != len(want):
             raise TypeError(f"Binding inputs to {self.name} failed: it takes {len(want)} tensors, but {len(leaves)} were given.")
@@ -348,12 +348,13 @@ class Function:
         if concrete is None:
             concrete = self._trace(key, args, kwargs)
             self._note(True, args, kwargs)
-        elif len(self._traces) >= CACHE_SIZE:
-            with self._lock:
-                if key in self._traces:
-                    self._traces.move_to_end(key)
-        elif self._recent:
-            self._note(False, args, kwargs)
+        else:
+            if len(self._traces) >= CACHE_SIZE:
+                with self._lock:
+                    if key in self._traces:
+                        self._traces.move_to_end(key)
+            if self._recent:
+                self._note(False, args, kwargs)
         return concrete.call_flat(leaves)
 
     def _part(self, a: Any, parts: list, leaves: list) -> None:
@@ -431,7 +432,8 @@ class Function:
     # -- tracing ------------------------------------------------------------------------------------------------------
     def _note(self, traced: bool, args: tuple, kwargs: dict) -> None:
         """Warn, once, when most of the latest calls had to trace."""
-        self._recent = [*self._recent[-9:], traced]
+        recent = [*self._recent[-9:], traced]
+        self._recent = recent if any(recent) else []  # after ten calls without tracing there is nothing to keep account of
         if traced:
             if sum(self._recent) >= 5 and self._count >= 5 and not self._warned:
                 self._warned = True
@@ -542,7 +544,7 @@ class Function:
             return new
 
     def _compiler(self) -> Callable:
-        return interpreter.compile
+        return functools.partial(engine.compile, fast_math=True) if self.fast_math else engine.compile
 
     def __repr__(self) -> str:
         return f"<gradtape.Function {self._name}>"

@@ -18,7 +18,7 @@ from ..ground.graph import Graph, Node, Value
 from ..ground.primitive import Primitive
 
 
-def compile(graph: Graph) -> Callable[[list], list]:
+def compile(graph: Graph, donate: dict[int, int] | None = None) -> Callable[[list], list]:
     """A function of a list of arrays that runs ``graph`` with the rows' kernels."""
     env: dict[str, Any] = {"__name__": "gradtape.core.program"}
     names: dict[int, str] = {id(v): f"a{i}" for i, v in enumerate(graph.inputs)}

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..core.dispatch import apply
 from ..core.state import state
 from ..core.tensor import Tensor
@@ -22,6 +24,9 @@ from ..primitives import structure as st
 from ..primitives.indexing import IndexedSlices
 from . import simplify
 from .trace import SymbolicTensor, Trace
+
+
+_ndarray = np.ndarray
 
 
 def replay(graph: Graph, xs: list[Tensor]) -> list[Tensor]:
@@ -64,6 +69,8 @@ class Program:
         self.name = self.tf = graph.name
         self._dtypes = [v.aval.dtype for v in graph.outputs[:n_results]]
         self._run: Callable | None = None
+        self._updating: Callable | None = None
+        self._given: set[int] = set()  # ids of the variables whose memory `updating` may take
         self._vjps: dict[Any, _Vjp] = {}
 
     @property
@@ -72,6 +79,23 @@ class Program:
         if self._run is None:
             self._run = self.compiler(simplify.simplify(self.graph, final=True))
         return self._run
+
+    @property
+    def updating(self) -> Callable:
+        """The compiled graph for programs that assign: the variables' memory may be written over."""
+        if self._updating is None:
+            first = len(self.graph.inputs) - len(self.variables)
+            at = {id(v): first + i for i, v in enumerate(self.variables)}
+            of = {id(v): self.n_results + j for j, v in enumerate(self.assigned)}
+            # an output that is an input (or another output) as it stands keeps its memory
+            plain = {id(v) for v in self.graph.inputs}
+            outs = [id(v) for v in self.graph.outputs]
+            donate = {at[k]: j for k, j in of.items() if k in at and outs[j] not in plain and outs.count(outs[j]) == 1}
+            same = lambda i, j: self.graph.inputs[i].aval == self.graph.outputs[j].aval  # noqa: E731
+            donate = {i: j for i, j in donate.items() if same(i, j)}
+            self._given = {id(v) for v in self.variables if at[id(v)] in donate}
+            self._updating = self.compiler(simplify.simplify(self.graph, final=True), donate=donate)
+        return self._updating
 
     def __call__(self, args: list[Tensor]) -> list[Tensor]:
         """Run on plain tensors; assigns the variables and returns the results."""
@@ -97,9 +121,17 @@ class Program:
             if x._special:
                 return self(args)
         arrays = [x._a for x in args]
-        for v in self.variables:
-            arrays.append(v._t._a)
-        run = self._run or self.run
+        if self.assigned:
+            run = self._updating or self.updating
+            for v in self.variables:
+                t = v._t
+                a = t._a
+                # a variable's memory is given away where nobody else holds it, else a copy of it
+                arrays.append(a if type(a) is not _ndarray or id(v) not in self._given or v._free(t) else a.copy())
+        else:
+            run = self._run or self.run
+            for v in self.variables:
+                arrays.append(v._t._a)
         results = run(arrays)
         n = self.n_results
         for v, a in zip(self.assigned, results[n:]):

@@ -59,13 +59,16 @@ class TensorSpec:
         return f"TensorSpec(shape={self._shape}, dtype={self._d!r}, name={self._name!r})"
 
 
+_SAME_OBJECT: Any = object.__eq__
+
+
 class Ref:
     """A key for an object of the user's: equal for the same object, and for one that says it is equal."""
 
     __slots__ = ("_hash", "_identity", "_ref")
 
     def __init__(self, x: Any, by_identity: bool = False) -> None:
-        self._identity = by_identity or type(x).__eq__ is object.__eq__
+        self._identity = by_identity or getattr(type(x), "__eq__", None) is _SAME_OBJECT
         try:
             self._hash = id(x) if by_identity else hash(x)
         except TypeError:

@@ -328,13 +328,17 @@ class _MethodDef(ctypes.Structure):
 _new_function: Any = None
 
 
-def python_function(entry: int, owner: Any, name: str) -> tuple[Callable[..., list], Any]:
-    """A built-in function whose code is at ``entry``, with ``owner`` as its ``__self__``; and what must live as long."""
+def definition(entry: int, name: str) -> Any:
+    """The C structure that describes a built-in function whose code is at ``entry``; it must live as long as the function."""
+    return _MethodDef(name.encode(), entry, 0x80, None)  # METH_FASTCALL
+
+
+def python_function(defined: Any, owner: Any) -> Callable[..., list]:
+    """A built-in function. Its ``__self__`` is ``owner``, which must keep ``defined`` and the code alive."""
     global _new_function
     if _new_function is None:
         _new_function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(("PyCFunction_NewEx", ctypes.pythonapi))
-    definition = _MethodDef(name.encode(), entry, 0x80, None)  # METH_FASTCALL
-    return _new_function(ctypes.addressof(definition), owner, None), definition
+    return _new_function(ctypes.addressof(defined), owner, None)
 
 
 class Slow:

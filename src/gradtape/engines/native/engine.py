@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...ground.graph import Graph, Node, Value
-from . import cache
-from .calling import Slow, Spec, imports, python_function, write_entry
+from .calling import Slow, Spec, definition, imports, python_function, write_entry
+from .compiling import link
 from .host import Host, Unsupported, host
 from .lower import Lowering, is_native
 from .program import write_program
@@ -51,15 +51,18 @@ class Program:
 
         self.failed = failed
         local = {"arena": ctypes.addressof(self._block), "python.slow": id(self.slow), "python.failed": id(self.failed)}
-        name = cache.key(self.ir, h.key)
-        code = cache.load(name)
-        self.cached = code is not None
-        if code is None:
-            code = h.object_code(self.ir)
-            cache.store(name, code)
-        self._tracker, exported = h.link(code, imports(written.module.externals, self.consts, local), ["entry"])
-        self._make = lambda: python_function(exported["entry"], self, graph.name)
-        self.run, self._definition = python_function(exported["entry"], None, graph.name)
+        if "parallel.dispatch" in written.module.externals:
+            from .threads import pool
+
+            local["parallel.dispatch"] = pool(h).dispatch
+        self._code = link(h, self.ir, imports(written.module.externals, self.consts, local), ["entry"])
+        self.cached, entry = self._code.cached, self._code.addresses["entry"]
+        self.definition = definition(entry, graph.name)
+        self.run = python_function(self.definition, (self.definition, self._code))
+
+    def door(self) -> Callable[..., list]:
+        """The function that runs the program, which lives as long as it."""
+        return python_function(self.definition, self)
 
     def __del__(self) -> None:
         block = getattr(self, "_block", None)
@@ -127,9 +130,7 @@ def compile(graph: Graph, *, donate: dict[int, int] | None = None, fast_math: bo
     steps = _steps(graph)
     if len(steps) == 1 and steps[0][0]:
         program = Program(h, graph, graph.nodes, graph.outputs, donate or {}, fast_math, run)
-        function, definition = program._make()
-        program._door = definition  # type: ignore[attr-defined]
-        return function
+        return program.door()
     return _Stepped(h, graph, steps, donate or {}, fast_math, run)
 
 

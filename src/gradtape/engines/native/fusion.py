@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from typing import Any
 
 from .emit import CAN_FAIL
 from .lower import Body, Branch, Buf, Fold, Map, Op, Product, View, While, inlined
@@ -30,6 +31,7 @@ class Group:
         self.scratch = 0  # bytes it needs for itself, and where they are
         self.scratch_at = 0
         self.stores: set[Buf] = set()  # what it makes and must put into memory
+        self.blocks: Any = None  # how it is cut for threads, if it is
 
     def add(self, op: Op) -> None:
         self.ops.append(op)

@@ -18,45 +18,59 @@ class Unsupported(Exception):
 
 
 class Host:
-    """LLVM for this machine: its vector width and instructions, compilation to object code, linking.
+    """This machine: its vector width and instructions; LLVM, loaded when something must be compiled.
 
     Attributes:
         width: bytes of a vector register.
-        masked: whether masked loads and stores are instructions.
-        ldexp: whether scaling by powers of two is one.
-        key: what object code depends on beside the IR: LLVM's version, CPU and features.
+        ldexp: whether scaling by powers of two is an instruction.
+        key: what object code depends on beside the IR: LLVM and the CPU's features.
     """
 
     def __init__(self) -> None:
         if sys.implementation.name != "cpython" or sys.maxsize < 2**32 or (hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled()):
             raise Unsupported("the native engine needs 64-bit CPython with its lock")
         try:
-            import llvmlite.binding as llvm
+            import llvmlite
         except ImportError as e:
             raise Unsupported(f"llvmlite cannot be imported: {e}") from None
-        self.llvm = llvm
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        self.features = llvm.get_host_cpu_features()
-        has = self.features.get
+        self._lock = threading.Lock()
+        self._jit: Any = None
+        self._count = 0
         machine = platform.machine().lower()
+        has, described = _linux_features() if sys.platform == "linux" and machine == "x86_64" else (None, "")
+        if has is None:
+            features = self.llvm.get_host_cpu_features()
+            has, described = {k for k, v in features.items() if v}, self.llvm.get_host_cpu_name() + features.flatten()
         if machine in ("x86_64", "amd64"):
-            if not (has("avx2") and has("fma")):
+            if not {"avx2", "fma"} <= has:
                 raise Unsupported("the native engine needs AVX2 and FMA")
-            self.width = 64 if has("avx512f") and has("avx512vl") and has("avx512dq") and has("avx512bw") else 32
-            self.masked, self.ldexp = True, self.width == 64
+            self.width = 64 if {"avx512f", "avx512vl", "avx512dq", "avx512bw"} <= has else 32
+            self.ldexp = self.width == 64
         elif machine in ("aarch64", "arm64"):
-            self.width, self.masked, self.ldexp = 16, False, False
+            self.width, self.ldexp = 16, False
         else:
             raise Unsupported(f"no native engine for {machine}")
-        self.cpu = llvm.get_host_cpu_name()
-        flat = self.features.flatten()
-        self.machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
-            cpu=self.cpu, features=flat, opt=2, reloc="pic", codemodel="small", jit=True)  # fmt: skip
-        self.key = "|".join((".".join(map(str, llvm.llvm_version_info)), llvm.get_process_triple(), self.cpu, flat))
-        self._jit: Any = None
-        self._lock = threading.Lock()
-        self._count = 0
+        folder = os.path.dirname(llvmlite.__file__)
+        built = [f"{name}:{os.path.getsize(os.path.join(folder, 'binding', name))}" for name in sorted(os.listdir(os.path.join(folder, "binding"))) if "llvmlite." in name]
+        self.key = "|".join((llvmlite.__version__, *built, sys.platform, machine, described))
+
+    @functools.cached_property
+    def llvm(self) -> Any:
+        """LLVM. Loading it takes a tenth of a second."""
+        try:
+            import llvmlite.binding as llvm
+        except (ImportError, OSError) as e:
+            raise Unsupported(f"llvmlite cannot be loaded: {e}") from None
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        return llvm
+
+    @functools.cached_property
+    def machine(self) -> Any:
+        """The code generator."""
+        llvm = self.llvm
+        return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
+            cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, reloc="pic", codemodel="small", jit=True)  # fmt: skip
 
     def module(self) -> Module:
         """A new module for this machine."""
@@ -70,30 +84,42 @@ class Host:
 
     def object_code(self, ir: str) -> bytes:
         """IR to relocatable object code."""
-        module = self.llvm.parse_assembly(ir)
-        module.verify()
-        return self.machine.emit_object(module)
+        with self._lock:
+            module = self.llvm.parse_assembly(ir)
+            module.verify()
+            return self.machine.emit_object(module)
 
     def assembly(self, ir: str) -> str:
         """IR to assembly, to be read."""
         return self.machine.emit_assembly(self.llvm.parse_assembly(ir))
 
     def link(self, code: bytes, imports: dict[str, int], exports: list[str]) -> tuple[Any, dict[str, int]]:
-        """Load object code; gives a tracker, which must live as long as the code is used, and the exported addresses.
-
-        ``imports`` holds the address of every symbol the code leaves open: absolute addresses never stand in the code itself.
-        """
+        """Load object code by LLVM; gives a tracker, which must live as long as the code is used, and the exported addresses."""
         with self._lock:
             if self._jit is None:
                 self._jit = self.llvm.create_lljit_compiler(self.machine)
             self._count += 1
             library = self.llvm.JITLibraryBuilder().add_object_img(code)
-            for name, address in imports.items():
-                library.import_symbol(name, address)
+            for name, at in imports.items():
+                library.import_symbol(name, at)
             for name in exports:
                 library.export_symbol(name)
             tracker = library.link(self._jit, f"gradtape{self._count}")
             return tracker, {name: tracker[name] for name in exports}
+
+
+def _linux_features() -> tuple[set[str] | None, str]:
+    """The features of the CPU, by the kernel's names, which for those that matter are LLVM's; and a text that tells CPUs apart."""
+    try:
+        with open("/proc/cpuinfo") as f:
+            first = f.read(16384).split("\n\n")[0]
+    except OSError:
+        return None, ""
+    lines = dict(tuple(x.strip() for x in line.split(":", 1)) for line in first.splitlines() if ":" in line)
+    flags = lines.get("flags")
+    if not flags:
+        return None, ""
+    return set(flags.split()), "|".join((lines.get("cpu family", ""), lines.get("model", ""), lines.get("stepping", ""), flags))
 
 
 _host: Host | Unsupported | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from .fusion import Group
@@ -109,10 +109,14 @@ def compute(frame: Frame, group: Group, load: Callable[[View], Val], index: Call
 
 
 class Nest:
-    """The loops of one group."""
+    """The loops of one group; with a ``part``, those turns of the outermost loop alone.
 
-    def __init__(self, frame: Frame, group: Group) -> None:
+    A part's folds over that loop give partial results, put at ``partial[i]``: fold i's is an address.
+    """
+
+    def __init__(self, frame: Frame, group: Group, part: tuple[Val | int, Val | None] | None = None, partial: dict[int, Val] | None = None) -> None:
         self.frame, self.group, self.code = frame, group, frame.code
+        self.part, self.partial = part, partial or {}
         self.folds = [op for op in group.ops if isinstance(op, Fold)]
         self.operands: dict[tuple, Operand] = {}
         types = []
@@ -201,41 +205,52 @@ class Nest:
         pointers = {k: frame.pointer(o.view) for k, o in self.operands.items()}
         self.live = 0  # how many lanes count, where not all do
         for i, f in enumerate(self.folds):
-            if self._in_memory(i):
-                self._over(f, lambda x, f=f: code.const(f.reducer.start(x.t), x.t, x.n))
+            if i in self.partial and not f.out.scalar:
+                pointers["fold", id(f)] = self.partial[i]
+        self.begin([i for i in range(len(self.folds)) if i in self.partial or self.part is None])
         none: list[Val | None] = [None] * len(self.folds)
         known = {k: code.load(pointers[k], o.view.t) for k, o in self.operands.items() if not o.store and not any(o.strides)}
         accs = self._level(0, pointers, {}, known, self._start(0, none))
         for i, s in enumerate(self.suffix):
             if s == 0:
                 self._finish(i, accs[i], pointers)  # type: ignore[arg-type]
-        for i, f in enumerate(self.folds):
+        if self.part is None:
+            self.end(range(len(self.folds)))
+
+    def begin(self, which: Iterable[int]) -> None:
+        """Let the folds that gather partial results in memory start."""
+        for i in which:
+            f = self.folds[i]
+            if self._in_memory(i):
+                self._over(i, lambda x, f=f: self.code.const(f.reducer.start(x.t), x.t, x.n))
+
+    def end(self, which: Iterable[int]) -> None:
+        """What a reducer does with the whole, for folds whose whole is in memory."""
+        for i in which:
+            f = self.folds[i]
             if self._in_memory(i) and f.reducer.finish:
-                self._over(f, lambda x, f=f: f.reducer.finish(x, f.count))
+                self._over(i, lambda x, f=f: f.reducer.finish(x, f.count))
 
     def _in_memory(self, i: int) -> bool:
         """Whether fold ``i`` has partial results in memory: it reduces a loop outside one that it does not."""
         return any(self.reduced[i][d] for d in self.order[: self.suffix[i]])
 
-    def _over(self, f: Fold, g: Callable[[Val], Val]) -> None:
-        """Replace each element of a fold's output."""
+    def _over(self, i: int, g: Callable[..., Val], other: Val | None = None) -> None:
+        """Replace each element of fold ``i``'s output x by g(x), or by g(x, y) with the elements at ``other``."""
+        f = self.folds[i]
         code, t, n = self.code, f.out.t, f.out.size
-        p = self.frame.pointer(f.out.view())
+        p = self.partial[i] if i in self.partial else self.frame.pointer(f.out.view())
         lanes = self.frame.lanes(t.size)
         full = n // lanes * lanes
 
-        def step(i: Val, carried: list[Val]) -> list[Val]:
-            at = code.offset(p, i, t.size)
-            code.store(g(code.load(at, t, lanes)), at)
+        def step(k: Val, lanes: int) -> list[Val]:
+            at = code.offset(p, k, t.size)
+            more = [] if other is None else [code.load(code.offset(other, k, t.size), t, lanes)]
+            code.store(g(code.load(at, t, lanes), *more), at)
             return []
 
-        def one(i: Val, carried: list[Val]) -> list[Val]:
-            at = code.offset(p, i, t.size)
-            code.store(g(code.load(at, t)), at)
-            return []
-
-        code.loop(0, full, lanes, [], step)
-        code.loop(full, n, 1, [], one)
+        code.loop(0, full, lanes, [], lambda k, _: step(k, lanes))
+        code.loop(full, n, 1, [], lambda k, _: step(k, 0))
 
     def _start(self, level: int, accs: list[Val | None]) -> list[Val | None]:
         """The accumulators with those that begin before loop ``level``."""
@@ -273,14 +288,15 @@ class Nest:
                     after[x] = now[x]
             return after
 
+        start, stop = self.part if level == 0 and self.part else (0, None)
         if d != self.vector or not lanes:
-            start, stop = self.frame.span if level == 0 and self.frame.span else (0, n)
-            return self._run(level, start, stop, 1, accs, turn)
+            return self._run(level, start, n if stop is None else stop, 1, accs, turn)
         full = n // lanes * lanes
+        end, tail = (full, n) if stop is None else (stop, None)
         if level == len(self.order) - 1:
-            return self._inner(level, full, n, accs, turn)
-        accs = self._run(level, 0, full, lanes, accs, turn)
-        return self._tail(full, n, accs, turn)
+            return self._inner(level, start, end, tail, accs, turn)
+        accs = self._run(level, start, end, lanes, accs, turn)
+        return accs if tail is None else self._tail(full, n, accs, turn)
 
     def _run(self, level: int, start: Any, stop: Any, step: int, accs: list[Val | None], turn: Callable) -> list[Val | None]:
         """The loop that carries the accumulators of folds that reduce it."""
@@ -309,8 +325,11 @@ class Nest:
         self.live, code.mask = 0, None
         return accs
 
-    def _inner(self, level: int, full: int, n: int, accs: list[Val | None], turn: Callable) -> list[Val | None]:
-        """The innermost loop, over vectors: unrolled with several accumulators if the body is small, long sums in chunks."""
+    def _inner(self, level: int, begin: Val | int, full: Val | int, n: int | None, accs: list[Val | None], turn: Callable) -> list[Val | None]:
+        """The innermost loop, over vectors: unrolled with several accumulators if the body is small, long sums in chunks.
+
+        Bounds that are not static are multiples of ``unit`` apart, and there is no tail.
+        """
         code, lanes, times = self.code, self.lanes, self.unroll
         live = [i for i, a in enumerate(accs) if a is not None]
         wide = [i for i in live if self.wide[i]]
@@ -349,13 +368,18 @@ class Nest:
         def sweep(start: Any, stop: Any, now: list[Val | None]) -> list[Val | None]:
             return unrolled(start, stop, now) if times > 1 else self._run(level, start, stop, lanes, now, turn)
 
-        most = full // (lanes * times) * lanes * times
-        if not wide:
-            accs = sweep(0, most, accs)
-            accs = self._run(level, most, full, lanes, accs, turn)
-            return self._tail(full, n, accs, turn)
         chunk = CHUNK * lanes * times
-        whole = most // chunk * chunk
+        if isinstance(begin, int) and isinstance(full, int):
+            most = begin + (full - begin) // (lanes * times) * lanes * times
+            whole: Val | int = begin + (most - begin) // chunk * chunk
+        if not wide:
+            if n is None:
+                return sweep(begin, full, accs)
+            accs = sweep(begin, most, accs)
+            accs = self._run(level, most, full, lanes, accs, turn)
+            return self._tail(full, n, accs, turn)  # type: ignore[arg-type]
+        if n is None:
+            whole = full
 
         def one(i: Val, values: list[Val]) -> list[Val]:
             now = list(accs)
@@ -365,11 +389,13 @@ class Nest:
             return [after[x] for x in live]  # type: ignore[misc]
 
         now = list(accs)
-        for x, v in zip(live, code.loop(0, whole, chunk, [accs[x] for x in live], one), strict=True):  # type: ignore[list-item]
+        for x, v in zip(live, code.loop(begin, whole, chunk, [accs[x] for x in live], one), strict=True):  # type: ignore[list-item]
             now[x] = v
+        if n is None:
+            return now
         rest = sweep(whole, most, parts(now))
         rest = self._run(level, most, full, lanes, rest, turn)
-        return join(now, self._tail(full, n, rest, turn))
+        return join(now, self._tail(full, n, rest, turn))  # type: ignore[arg-type]
 
     def _load(self, o: Operand, p: Val) -> Val:
         """The operand's element or vector at ``p``."""
@@ -438,6 +464,9 @@ class Nest:
         f = self.folds[i]
         if total.n and self.reduced[i][self.vector]:
             total = across(total, f.reducer.combine)
+        if i in self.partial and f.out.scalar:
+            self.code.store(total, self.partial[i])
+            return
         self._into(i, total.to(f.reads[0].t), pointers)
 
     def _into(self, i: int, x: Val, pointers: dict) -> None:

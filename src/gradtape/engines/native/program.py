@@ -18,6 +18,7 @@ from .ir import I1, I8, I32, I64, PTR, Code, Module, Type, Val
 from .loops import Nest
 from .lower import Body, Branch, Buf, Fold, Map, View, While
 from .matmul import write_product
+from .parallel import WORTH, Blocks, kernel, write_blocks
 
 CONTEXT, ARENA, FIRST = 0, 1, 2  # places in the table
 PART = 120  # groups of one function
@@ -29,7 +30,6 @@ class Frame:
     def __init__(self, code: Code, p: Plan, host: Any, context: Callable[[], Val]) -> None:
         self.code, self.plan, self.host, self.context = code, p, host, context
         self.scalars: dict[Buf, Val] = {}
-        self.span: tuple[Val, Val] | None = None  # the part of the outermost loop that is this code's
         self.kept: dict[Buf, int] = {}  # scalars that other functions need, and where in the arena
 
     lanes = property(lambda self: self.host.lanes)
@@ -105,7 +105,13 @@ class Frame:
     def write(self, groups: Sequence[Group]) -> None:
         """Write groups in order."""
         for g in groups:
-            WRITERS[g.kind](self, g)
+            if g.blocks is not None:
+                self._write_blocks(g)
+            else:
+                WRITERS[g.kind](self, g)
+
+    def _write_blocks(self, g: Group) -> None:
+        raise NotImplementedError
 
     def result(self, j: int) -> Val | None:
         """The value of a scalar output; None for one that has been written to memory."""
@@ -135,6 +141,12 @@ class TableFrame(Frame):
 
     def output(self, j: int) -> Val:
         return self.entry(FIRST + len(self.plan.body.args) + j)
+
+    def _write_blocks(self, g: Group) -> None:
+        name = f"blocks{g.number}"
+        other = TableFrame(kernel(self, name), self.plan, self.host)
+        other.kept = self.kept
+        write_blocks(self, other, g, g.blocks, name)
 
 
 class InnerFrame(Frame):
@@ -213,6 +225,17 @@ def write_program(body: Body, host: Any, donate: dict[int, int], fast_math: bool
     p = plan(body, donate)
     parts = [p.groups[i : i + PART] for i in range(0, len(p.groups), PART)] or [[]]
     size, kept = p.size, {}
+    for g in p.groups:
+        nanoseconds = cost(g, p, host)
+        if g.kind == "loop" and nanoseconds > WORTH:
+            blocks = Blocks(Nest(TableFrame(Code(module, "", []), p, host), g), nanoseconds, size)
+            if blocks.worth:
+                g.blocks, size = blocks, blocks.end
+                for op in g.ops:
+                    for v in op.reads:
+                        if v.buf is not None and v.buf.scalar and v.buf.kind == "temp" and v.buf not in kept:
+                            kept[v.buf] = size
+                            size += 8
     if len(parts) > 1:
         part_of = {b: k for k, groups in enumerate(parts) for g in groups for b in g.writes if b.scalar}
         users = [(v.buf, k) for k, groups in enumerate(parts) for g in groups for op in g.ops for v in op.reads]

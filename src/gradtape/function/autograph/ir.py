@@ -10,7 +10,7 @@ skipped is guarded by them.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 PREFIX = "ag__"
@@ -78,12 +78,12 @@ class If:
 
 
 class Guard:
-    """``if none of flags is set: rest``."""
+    """``if none of flags is set: rest``. The jumps of the flags ``reached`` lead to right behind it: it is the ``else`` of their loop."""
 
-    __slots__ = ("carried", "flags", "node", "rest")
+    __slots__ = ("carried", "flags", "node", "reached", "rest")
 
-    def __init__(self, flags: list[str], rest: list[Any], node: Any) -> None:
-        self.flags, self.rest, self.node = flags, rest, node
+    def __init__(self, flags: list[str], rest: list[Any], node: Any, reached: Collection[str] = ()) -> None:
+        self.flags, self.rest, self.node, self.reached = flags, rest, node, reached
         self.carried = Carried()
 
 

@@ -196,7 +196,7 @@ class Lowered:
         if s.orelse:
             orelse = self._block(s.orelse, outer)
             skip = [f for f in exits if f != own.ends]
-            out += [Guard(skip, orelse, s)] if skip else orelse
+            out += [Guard(skip, orelse, s, own.own)] if skip else orelse
         return out
 
     def _region(self, s: Any, loop: Any) -> Region:

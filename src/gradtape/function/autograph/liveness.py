@@ -104,7 +104,7 @@ class Liveness:
             return then | orelse | uses(s.test).reads
         if t is Guard:
             rest = self._block(s.rest, out)
-            skip = frozenset().union(*[self._after_jump(f, out) for f in s.flags])
+            skip = frozenset().union(*[out if f in s.reached else self._after_jump(f, out) for f in s.flags])
             self._note(s, skip, self._end(s.rest, out), rest, out)
             return rest | out | frozenset(s.flags)
         return self._region(s, out) if t is Region else self._loop(s, out)

@@ -1,0 +1,55 @@
+"""Which engine runs a graph: the native one where LLVM is there, else straight-line Python over the NumPy kernels."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..ground.graph import Graph, Node
+from . import interpreter
+
+
+def _run_node(node: Node, xs: list[Any]) -> Any:
+    """A node's kernel, with NumPy's warnings off and the user's line on errors."""
+    try:
+        with np.errstate(all="ignore"):
+            return node.p.kernel(*xs, **node.attrs)
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise interpreter.located(error, node) from error
+
+
+def native_wanted() -> bool:
+    """Whether graphs are compiled to native code; ``GRADTAPE_NATIVE=0`` turns it off."""
+    return os.environ.get("GRADTAPE_NATIVE", "1") != "0"
+
+
+def compile(graph: Graph, donate: dict[int, int] | None = None, fast_math: bool = False) -> Callable[[list], list]:
+    """A function of a list of arrays that runs ``graph``.
+
+    Args:
+        graph: the graph.
+        donate: inputs, by number, whose memory may be taken for an output, by number.
+        fast_math: allow contraction and reassociation.
+    """
+    if native_wanted():
+        try:
+            from ..engines.native.engine import compile as native
+            from ..engines.native.lower import is_native
+
+            whole = not graph.effect and all(is_native(n) for n in graph.nodes)
+            return native(graph, donate=donate if whole else None, fast_math=fast_math, run=_run_node)
+        except ImportError:
+            pass  # llvmlite is not installed
+        except Exception as error:
+            warnings.warn(
+                f"{graph.name} could not be compiled ({type(error).__name__}: {error}) and runs by NumPy kernels. Please report this.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+    return interpreter.compile(graph)
