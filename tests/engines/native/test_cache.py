@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradtape.engines.native import cache
+from gradtape.engines.native import cache, elf
 from gradtape.engines.native import compile as native
 
 from .graphs import graph_of
@@ -52,11 +52,11 @@ def test_the_code_does_not_hold_addresses_or_large_constants(directory: Path) ->
 
 def test_another_process_finds_it(directory: Path) -> None:
     make()
-    code = "from tests.engines.native.test_cache import *; r = make(); print(r.__self__.cached, r(X)[0].sum())"
+    code = "from tests.engines.native.test_cache import *; r = make(); print(r.__self__.cached, r(X)[0].sum(), 'llvmlite.binding' in sys.modules)"
     root = Path(__file__).parents[3]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
     r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=60)
-    assert r.stdout.split() == ["True", "60.0"], r.stderr
+    assert r.stdout.split() == ["True", "60.0", str(not elf.SUPPORTED)], r.stderr  # without LLVM, where there is a loader of our own
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:20], lambda b: b"", lambda b: b[:-1], lambda b: b[:200] + b"\xff" + b[201:], lambda b: b"x" * len(b)])
@@ -102,7 +102,7 @@ def test_concurrent_processes(directory: Path) -> None:
     """Several processes store and load the same entries at once, and trim; each reads whole entries or none."""
     code = """if 1:
         import sys
-        from gradtape.engines.native import cache
+        from gradtape.engines.native import cache, elf
         for i in range(150):
             name = cache.key(str(i % 7), "m")
             cache.store(name, bytes([i % 7]) * 50000)
@@ -122,3 +122,22 @@ def test_reload_is_fast(directory: Path) -> None:
     start = time.perf_counter()
     native(g)
     assert time.perf_counter() - start < 0.05
+
+
+def test_llvm_loads_what_the_loader_refuses(directory: Path, monkeypatch: Any) -> None:
+    make()
+
+    def refuse(*args: Any) -> Any:
+        raise elf.Refused("all")
+
+    monkeypatch.setattr(elf, "Loaded", refuse)
+    run = make()
+    assert run.__self__.cached and run(X)[0].sum() == 60
+    with pytest.raises(elf.Refused):
+        elf.Loaded(b"\x7fELF\x02\x01 not an object", {}, [])
+
+
+def test_the_loader_refuses_nonsense() -> None:
+    for data in (b"", b"\x7fELF", b"\x7fELF\x02\x01" + b"\0" * 10 + b"\x01\0\x3e\0" + b"\xff" * 60):
+        with pytest.raises(elf.Refused):
+            elf.Loaded(data, {}, ["entry"])
