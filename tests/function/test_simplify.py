@@ -12,7 +12,7 @@ from gradtape.function.trace import Trace
 from gradtape.ground.graph import Graph, interpret
 from gradtape.ground.primitive import Aval
 
-from .forms import graph
+from .forms import graph, numpy_graph
 
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 1e-310, 3e38, 0.1, 2.0, -7.5])
 
@@ -235,4 +235,9 @@ def test_random_programs_keep_their_bits(program, shapes, numbers):
     g = traced(lambda x, y: run(steps, outputs, x, y), *avals)
     assert_same_bits(g, xs)
     eager = run(steps, outputs, *[tf.constant(x) for x in xs])
-    assert bits([t._a for t in eager]) == bits([t._a for t in graph(lambda x, y: run(steps, outputs, x, y))(*[tf.constant(x) for x in xs])])
+    f = lambda x, y: run(steps, outputs, x, y)
+    assert bits([t._a for t in eager]) == bits([t._a for t in numpy_graph(f)(*[tf.constant(x) for x in xs])])
+    if not {tf.exp, tf.tanh, tf.pow} & {step for step, _ in steps}:  # arithmetic and sqrt: compiled code has the same bits, but for the sign of a NaN
+        for a, b in zip(graph(f)(*[tf.constant(x) for x in xs]), eager, strict=True):
+            np.testing.assert_array_equal(a, b)
+            np.testing.assert_array_equal(np.signbit(a)[~np.isnan(a)], np.signbit(b)[~np.isnan(b)])

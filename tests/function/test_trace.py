@@ -190,7 +190,7 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("traced", [pytest.param(True, marks=pytest.mark.xfail(strict=True, reason="assigning parts writes at trace time")), False])
+@pytest.mark.parametrize("traced", [True, False])
 @pytest.mark.parametrize("how", PARTS)
 def test_parts_of_variables_are_assigned_when_the_program_runs(how, traced):
     v = tf.Variable([1.0, 2.0, 3.0])
@@ -207,7 +207,6 @@ def test_parts_of_variables_are_assigned_when_the_program_runs(how, traced):
         assert_same(v, want)
 
 
-@pytest.mark.xfail(strict=True, reason="assigning parts writes at trace time")
 def test_parts_of_variables_assigned_from_constants_are_assigned_at_every_call():
     v = tf.Variable([1.0, 2.0])
     f = graph(lambda: v.scatter_nd_update([[0]], [9.0]))

@@ -321,6 +321,9 @@ def _write_part(
         InvalidArgumentError: ``value`` does not broadcast to the part's shape. The variable is unchanged.
     """
     u = v._operand(value, what)
+    if v._trace is not None and (trace := v._trace()) is not None:
+        _trace_part(trace, v, key, {"assign": "update", "add": "add", "subtract": "sub"}[what], u)
+        return v
     index, _ = static_index(key, len(v._shape))
     want = ix.strided_slice.shape(Aval(v._shape, v._d), index=index).shape
     have = u._shape
@@ -338,6 +341,19 @@ def _write_part(
     f(a, index, u._a if have == want else np.reshape(st._array(u._a), have[max(0, len(have) - len(want)) :]))
     del t
     return v._set(a if a.ndim else a[()])
+
+
+def _trace_part(trace: Any, v: Variable, key: Any, how: str, u: Tensor) -> None:
+    """``_write_part`` in a traced program: at a static index, or at one traced index along the first axis."""
+    if isinstance(key, Tensor) and key._special and not key._shape:
+        at = st.reshape(key, shape=(1,))
+        rest = v._shape[1:]
+        u = st.broadcast_to(u, shape=(1, *rest))
+        trace.update(v, partial(ix.write_rows, how=how, vectors=False, axis=0), at, u)
+        return
+    index, _ = static_index(key, len(v._shape))
+    want = ix.strided_slice.shape(Aval(v._shape, v._d), index=index).shape
+    trace.update(v, partial(ix.write_slice, index=index, how=how), st.broadcast_to(u, shape=want))
 
 
 def _put(a: np.ndarray, index: tuple, value: Any) -> None:

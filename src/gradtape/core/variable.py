@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -325,6 +326,9 @@ class Variable:
         want = indexing.gather_nd.shape(
             Aval(shape, self._d), Aval(i._shape, i._d), batch_dims=0
         ).shape  # raises the user's error
+        if self._trace is not None and (trace := self._trace()) is not None:
+            trace.update(self, partial(indexing.write_rows, how=how, vectors=True, axis=0), i, u)
+            return self
         return self._write_rows(indexing.vector_row_numbers(i._a, shape), u, want, how)
 
     def _scatter(self, how: str, sparse_delta: Any, batched: bool = False) -> Variable:
@@ -339,6 +343,9 @@ class Variable:
         want = i._shape + shape[axis + 1 :]
         if not u._shape:
             u = st.broadcast_to(u, shape=want)
+        if self._trace is not None and (trace := self._trace()) is not None:
+            trace.update(self, partial(indexing.write_rows, how=how, vectors=False, axis=axis), i, u)
+            return self
         return self._write_rows(indexing.row_numbers(i._a, shape, axis, axis), u, want, how)
 
     def scatter_nd_update(self, indices: Any, updates: Any, name: str | None = None) -> Variable:

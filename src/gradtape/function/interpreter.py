@@ -99,7 +99,9 @@ def _failed(error: Exception, file: str, graph: Graph, first: int) -> Node | Non
 
 
 def located(error: Exception, node: Node) -> Exception:
-    """``error`` with the user's line of the node that raised it."""
+    """``error`` with the user's line of the node that raised it; as it is where a node of a branch or body has done so."""
+    if hasattr(error, "located"):
+        return error
     where = ""
     if node.line:
         file, line = node.line

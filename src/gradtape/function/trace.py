@@ -30,7 +30,7 @@ _NAMES = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv
 
 # A variable's new value. As in eager execution a tape knows the variable by every value that was read from it, and an assignment cuts the
 # value off from what it was computed from: the cotangent goes to the variable.
-assigned_row = Primitive("assigned", "old new", lambda old, new: new, shape=lambda old, new: new, grad=(lambda g: g, None), accepts=ANY, cases=lambda rng: [],
+assigned_row = Primitive("assigned", "old new", lambda old, new: new, shape=lambda old, new: new, grad=(lambda g: g, None), accepts=ANY, surrogate=True, cases=lambda rng: [],
                          doc="The second input, whose gradient is the first's.")  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def _custom_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) -
     return [of[i - n] if n <= i < n + m else None for i in wanted]
 
 
-custom_row = Primitive("custom_gradient", "*xs", _custom_kernel, shape=lambda *xs, n, **attrs: list(xs[:n]), joint=_custom_joint, holomorphic=False, accepts=ANY, multi=True, cases=lambda rng: [],
+custom_row = Primitive("custom_gradient", "*xs", _custom_kernel, shape=lambda *xs, n, **attrs: list(xs[:n]), joint=_custom_joint, holomorphic=False, accepts=ANY, multi=True, surrogate=True, cases=lambda rng: [],
                        doc="The first n inputs, whose gradient with respect to the next m inputs is a graph of its own.")  # fmt: skip
 
 
@@ -371,11 +371,11 @@ class Trace:
         """The outermost trace around this one."""
         return self if self.parent is None else self.parent.root()
 
-    def update(self, v: Variable, p: Primitive, d: Tensor) -> None:
-        """Make ``p(current, d)`` the current value of ``v``; as in eager execution no tape hears of it."""
+    def update(self, v: Variable, p: Any, *ds: Tensor) -> None:
+        """Make ``p(current, *ds)`` the current value of ``v``; as in eager execution no tape hears of it."""
         tapes, state.tapes = state.tapes, ()
         try:
-            self.assign(v, p(self.read(v), d))
+            self.assign(v, p(self.read(v), *ds))
         finally:
             state.tapes = tapes
 

@@ -102,6 +102,7 @@ class Primitive:
         elementwise: each element of the output depends on the same element of each input alone.
         sparse: cotangents may be IndexedSlices.
         dynamic: the output's shape depends on the inputs' values, so the row has no batch rule.
+        surrogate: the gradient is somebody's choice and not the derivative, so no test can compare them.
         effect: the row does something beside giving its outputs (prints, asserts): it is never dropped or reordered.
         batch: ``batch(p, xs, batched, attrs)``: the row over a leading batch dimension of the inputs flagged in ``batched``;
             None: a loop over the batch.
@@ -136,6 +137,7 @@ class Primitive:
         sparse: bool = False,
         effect: bool = False,
         dynamic: bool = False,
+        surrogate: bool = False,
         batch: Callable | None = None,
         ufunc: Any = None,
         domain: Sequence[tuple[float, float]] | None = None,
@@ -157,7 +159,7 @@ class Primitive:
         self.joint = joint
         self.broadcasts, self.multi, self.holomorphic, self.linear = broadcasts, multi, holomorphic, linear
         self.elementwise, self.batch, self.ufunc, self.sparse = elementwise, batch, ufunc, sparse
-        self.effect, self.dynamic = effect, dynamic
+        self.effect, self.dynamic, self.surrogate = effect, dynamic, surrogate
         self.domain, self.cases, self.avoid, self.tol, self.reference = domain, cases, tuple(avoid), tol, reference
         self.doc, self.tf = doc, tf or "".join(w.capitalize() for w in name.split("_"))
         self._check_rules()

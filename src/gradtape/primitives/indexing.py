@@ -12,7 +12,7 @@ import numpy as np
 from ..ground.dtypes import ANY, BOOL, NUMERIC, REAL, int64
 from ..ground.errors import InvalidArgumentError, invalid
 from ..ground.primitive import Aval, Primitive
-from ..ground.shapes import TensorShape, dims_text
+from ..ground.shapes import broadcast, TensorShape, dims_text
 from . import elementwise as ew
 from . import structure as st
 
@@ -605,6 +605,44 @@ def _nonzero(x: Any) -> np.ndarray:
 nonzero = Primitive("nonzero", "x", _nonzero, shape=_nonzero_shape, accepts=NUMERIC | BOOL, out=int64, dynamic=True, tf="Where",
                     cases=lambda rng: [((np.round(_some(rng, *s) / 4),), {}) for s in ((5,), (2, 3), (2, 1, 3), (0,))],
                     doc="The index vectors of the elements that are not zero (or are true), in row-major order.")  # fmt: skip
+
+# -- parts of a variable's value, written in a traced program ---------------------------------------------------------------------
+
+
+def _write_rows(x: Any, indices: Any, updates: Any, *, how: str, vectors: bool, axis: int) -> Any:
+    rows = vector_row_numbers(indices, x.shape) if vectors else row_numbers(indices, x.shape, axis, axis)
+    return written(x, rows, updates, how, in_place=False)
+
+
+def _write_rows_cases(rng: Any) -> list:
+    return [((_some(rng, 4, 2), np.array([2, 0]), _some(rng, 2, 2)), {"how": how, "vectors": False, "axis": 0}) for how in ("update", "add")]
+
+
+write_rows = Primitive("write_rows", "x indices updates", _write_rows, shape=lambda x, indices, updates, **attrs: x, cases=_write_rows_cases,
+                       doc="x with updates written or accumulated into some of its rows, as the scatter methods of variables do. Not differentiable.")  # fmt: skip
+
+
+def _write_slice(x: Any, updates: Any, *, index: tuple, how: str) -> Any:
+    out = np.array(x)
+    if how == "update":
+        out[index] = updates
+    elif how == "add":
+        out[index] += updates
+    else:
+        out[index] -= updates
+    return out[()] if not out.ndim else out
+
+
+def _write_slice_shape(x: Aval, updates: Aval, *, index: tuple, how: str) -> Aval:
+    part = _slice_shape(x, index=index).shape
+    if broadcast(part, updates.shape) != part:
+        raise invalid(f"Cannot broadcast input shape {list(updates.shape)} into final shape {list(part)}")
+    return x
+
+
+write_slice = Primitive("write_slice", "x updates", _write_slice, shape=_write_slice_shape, accepts=NUMERIC,
+                        cases=lambda rng: [((_some(rng, 4, 2), _some(rng, 2)), {"index": (slice(1, 3),), "how": how}) for how in ("update", "add", "sub")],
+                        doc="x with updates written or accumulated at a static index, as v[...].assign does. Not differentiable.")  # fmt: skip
 
 # -- sparse cotangents ----------------------------------------------------------------------------------------------------------
 

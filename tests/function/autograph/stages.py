@@ -457,13 +457,13 @@ STAGES = [Both, Graphs]
 
 
 def outcome(f: Any, *args: Any) -> Any:
-    """What a call gives: ("value", x) or ("error", its type)."""
+    """What a call gives: ("value", x), or the error."""
     try:
         return "value", f(*args)
     except LeakError:
         raise
     except Exception as e:
-        return "error", type(e)
+        return e
 
 
 def plain(args: Any) -> list:
@@ -474,8 +474,11 @@ def plain(args: Any) -> list:
 def check(f: Any, *args: Any) -> None:
     """``f`` gives the same as plain Python, converted and with staged arguments, on both stages."""
     expected = outcome(f, *plain(args))
-    assert outcome(convert(f), *plain(args)) == expected
-    if expected[0] == "value":
-        expected = "value", rebuilt(_lists(expected[1]), iter(flatten(_lists(expected[1]))))
-    for stage in STAGES:
-        assert outcome(stage().run, f, *args) == expected, stage.__name__
+    results = {"converted": outcome(convert(f), *plain(args)), **{stage.__name__: outcome(stage().run, f, *args) for stage in STAGES}}
+    if isinstance(expected, Exception):
+        assert {k: type(r) for k, r in results.items()} == dict.fromkeys(results, type(expected)), results
+        return
+    for how, result in results.items():
+        if isinstance(result, Exception):
+            raise AssertionError(how) from result
+        assert _lists(result) == _lists(expected), how

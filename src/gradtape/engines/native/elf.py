@@ -33,7 +33,7 @@ class Loaded:
     def __init__(self, code: bytes, imports: dict[str, int], exports: list[str]) -> None:
         try:
             self._load(code, imports, exports)
-        except (struct.error, IndexError, KeyError, ValueError, OSError) as e:
+        except (struct.error, IndexError, KeyError, ValueError, OverflowError, OSError) as e:
             raise Refused(str(e)) from None
 
     def _load(self, code: bytes, imports: dict[str, int], exports: list[str]) -> None:

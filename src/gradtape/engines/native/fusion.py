@@ -32,6 +32,7 @@ class Group:
         self.scratch_at = 0
         self.stores: set[Buf] = set()  # what it makes and must put into memory
         self.blocks: Any = None  # how it is cut for threads, if it is
+        self.shared = ""  # what it has in common with others that are to share one function
 
     def add(self, op: Op) -> None:
         self.ops.append(op)

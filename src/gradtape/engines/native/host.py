@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib.machinery
+import importlib.util
 import os
 import platform
 import sys
@@ -166,11 +168,28 @@ def numpy_api() -> Any:
 @functools.cache
 def blas(name: str) -> int:
     """The address of SciPy's BLAS function ``name``, through the pointers it publishes for Cython."""
-    import scipy.linalg.cython_blas as cython_blas
-
-    capsule = cython_blas.__pyx_capi__[name]
+    capsule = _cython_blas().__pyx_capi__[name]
     get_name = ctypes.pythonapi.PyCapsule_GetName
     get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     get = ctypes.pythonapi.PyCapsule_GetPointer
     get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     return get(capsule, get_name(capsule))
+
+
+def _cython_blas() -> Any:
+    """``scipy.linalg.cython_blas``, by itself where that works: the whole of scipy.linalg takes ten times as long to import."""
+    full = "scipy.linalg.cython_blas"
+    if full not in sys.modules:
+        import scipy
+
+        folder = os.path.join(os.path.dirname(scipy.__file__), "linalg")
+        finder = importlib.machinery.FileFinder(folder, (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES))
+        spec = finder.find_spec(full)
+        if spec is not None and spec.loader is not None:
+            try:
+                module = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(module)
+                sys.modules[full] = module
+            except ImportError:
+                pass
+    return importlib.import_module(full) if full not in sys.modules else sys.modules[full]

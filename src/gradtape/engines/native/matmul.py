@@ -13,6 +13,7 @@ from .lower import Buf, Product, View, inlined
 if TYPE_CHECKING:
     from .program import Frame
 
+SHORT = 64  # operations after a product that are written out for each vector of a block
 UNROLLED = 8  # inner dimensions up to this length are written out
 
 
@@ -106,7 +107,7 @@ class Tiles:
     def _pack(self) -> None:
         """Copy y, so that the columns of a row lie side by side."""
         code, p, size = self.code, self.p, self.t.size
-        room = code.offset(self.frame.arena, self.group.scratch_at)
+        room = self.frame.scratch(self.group)
         lanes = lanes_for(code, self.frame.lanes, [size], p.k)
         sk, sn = self.sy
 
@@ -196,10 +197,29 @@ class Tiles:
                 accs = turn(code.int(k), accs)
         else:
             accs = code.loop(0, self.p.k, 1, accs, turn)
-        for d in range(down):
-            for v in range(vectors):
-                line, at = i + d if d else i, j + v * step if v else j
-                self._finish(*((line, at) if wide else (at, line)), accs[d * vectors + v], lanes, wide)
+        if down * vectors * len(self.group.ops) <= SHORT:
+            for d in range(down):
+                for v in range(vectors):
+                    row, at = i + d if d else i, j + v * step if v else j
+                    self._finish(*((row, at) if wide else (at, row)), accs[d * vectors + v], lanes, wide)
+            return
+        # much to do afterwards: written once, in a loop over the block
+        size *= step
+        block = code.stack(down * vectors * size)
+        for n, a in enumerate(accs):
+            code.store(a, code.offset(block, n * size))
+
+        def line(d: Val, carried: list[Val]) -> list[Val]:
+            def one(v: Val, carried: list[Val]) -> list[Val]:
+                value = code.load(code.offset(block, d * vectors + v, size), t, lanes)
+                at = (i + d, j + v * step)
+                self._finish(*(at if wide else at[::-1]), value, lanes, wide)
+                return []
+
+            code.loop(0, vectors, 1, [], one)
+            return []
+
+        code.loop(0, down, 1, [], line)
 
     def _madd(self, x: Val, y: Val, z: Val) -> Val:
         if self.t.kind == "f":

@@ -18,6 +18,7 @@ from .ir import I1, I8, I32, I64, PTR, Code, Module, Type, Val
 from .loops import Nest
 from .lower import Body, Branch, Buf, Fold, Map, View, While
 from .matmul import write_product
+from .outline import call_shared, mark_shared
 from .parallel import WORTH, Blocks, kernel, write_blocks
 
 CONTEXT, ARENA, FIRST = 0, 1, 2  # places in the table
@@ -63,6 +64,10 @@ class Frame:
             return Val(self.code, self.code.module.external(f"const.{n}"), PTR, 0)
         return self.code.offset(self.arena, n)
 
+    def scratch(self, g: Group) -> Val:
+        """The address of a group's own memory."""
+        return self.code.offset(self.arena, g.scratch_at)
+
     def pointer(self, v: View) -> Val:
         """The address of a view's first element."""
         assert v.buf is not None
@@ -107,6 +112,8 @@ class Frame:
         for g in groups:
             if g.blocks is not None:
                 self._write_blocks(g)
+            elif g.shared:
+                call_shared(self, g, WRITERS[g.kind])
             else:
                 WRITERS[g.kind](self, g)
 
@@ -195,11 +202,10 @@ def _write_scalars(frame: Frame, g: Group) -> None:
 
 def _write_control(frame: Frame, g: Group) -> None:
     op = g.ops[0]
-    scratch = frame.code.offset(frame.arena, g.scratch_at) if g.scratch else frame.arena
     if isinstance(op, While):
-        write_while(frame, op, scratch, InnerFrame)
+        write_while(frame, op, frame.scratch(g), InnerFrame)
     elif isinstance(op, Branch):
-        write_branch(frame, op, scratch, InnerFrame)
+        write_branch(frame, op, frame.scratch(g), InnerFrame)
 
 
 WRITERS: dict[str, Callable[[Frame, Group], None]] = {
@@ -236,6 +242,7 @@ def write_program(body: Body, host: Any, donate: dict[int, int], fast_math: bool
                         if v.buf is not None and v.buf.scalar and v.buf.kind == "temp" and v.buf not in kept:
                             kept[v.buf] = size
                             size += 8
+    mark_shared(p)
     if len(parts) > 1:
         part_of = {b: k for k, groups in enumerate(parts) for g in groups for b in g.writes if b.scalar}
         users = [(v.buf, k) for k, groups in enumerate(parts) for g in groups for op in g.ops for v in op.reads]

@@ -22,7 +22,7 @@ from .staging import UNSET, State
 from .variables import Attribute, Variables
 
 Thunk = Callable[[], Any]
-Needs = tuple[Sequence[str], Sequence[str]]
+Needs = tuple[Sequence[str], ...]
 
 
 class _Here(threading.local):
@@ -57,6 +57,15 @@ def raising(error: Any, caught: bool) -> BaseException:
     return _Raised(error() if isinstance(error, type) else error)
 
 
+def assert_(condition: Any, message: Thunk | None = None) -> None:
+    """``assert condition, message()``. Where a branch or loop is being traced, it holds for the program that comes there."""
+    if _here.kinds or staging.stage.is_staged(condition):
+        if condition is not True:
+            staging.stage.assert_(condition, message or (lambda: ""))
+    elif not condition:
+        raise AssertionError(*([] if message is None else [message()]))
+
+
 def _within(kind: str, f: Thunk) -> bool:
     """Run ``f`` inside a staged branch or loop."""
     _here.kinds.append(kind)
@@ -76,7 +85,8 @@ def if_(pred: Any, then: Thunk | None, orelse: Thunk | None, names: Any, needs: 
 
     Args:
         names: a lambda that gives the variables that either may change and that matter afterwards.
-        needs: which of them must have a value at the end of ``then`` and of ``orelse``. What only one needs, the other leaves without.
+        needs: which of them must have a value at the end of ``then`` and of ``orelse``. What only one needs, the other leaves without, unless a
+            third entry names it.
         keep: a lambda that gives variables that they read and change, but that do not matter afterwards.
         slots: attributes and items that they assign.
         kind: "rest" for what a jump may skip.
@@ -99,7 +109,7 @@ def if_(pred: Any, then: Thunk | None, orelse: Thunk | None, names: Any, needs: 
             try:
                 if body is not None:
                     _within("branch", body)
-                other = {*needs[which]} - {*needs[not which]}  # what only the other branch's end needs
+                other = {*needs[which]}.difference(needs[not which], *needs[2:])  # what only the other branch's end needs
                 end = tuple([UNSET if p.text in other else x for p, x in zip(carried.parts, carried.read(), strict=True)])
             except _Raised as raised:
                 staging.stage.raise_(raised.error)
@@ -164,7 +174,7 @@ def while_(test: Thunk, body: Thunk, done: Thunk | None, names: Any, needs: Need
             return
         body()
     loop = _Loop(names, needs, slots, sys._getframe(1))
-    loop.finish(lambda start: staging.stage.while_loop(loop.test(go), loop.body(body), start, loop.names), body)
+    loop.finish(lambda start: staging.stage.while_loop(loop.test(go), loop.body(body), start, loop.names), lambda: body(), ())
 
 
 def for_(iterable: Any, body: Callable[[Any], None], done: Thunk | None, names: Any, needs: Needs = ((), ()), slots: Sequence[Attribute] = ()) -> None:
@@ -199,7 +209,7 @@ def for_(iterable: Any, body: Callable[[Any], None], done: Thunk | None, names: 
         step = lambda i, state: loop.body(lambda: body(steps.item(i)))(state)
         return stage.for_range(start, limit, delta, step, init, more, loop.names)
 
-    loop.finish(run, lambda: body(steps.item(start)))
+    loop.finish(run, lambda i: body(steps.item(i)), (start,))
 
 
 class _Loop:
@@ -249,10 +259,10 @@ class _Loop:
 
         return run
 
-    def finish(self, run: Callable[[State], State], body: Thunk) -> None:
-        """Run the loop from the present state and set the variables to the last."""
+    def finish(self, run: Callable[[State], State], body: Callable[..., Any], index: State) -> None:
+        """Run the loop from the present state and set the variables to the last. ``body(*index)`` is a turn."""
         try:
-            self._settle(body)
+            self._settle(body, index)
             final = run(tuple([*[self._start[i] for i in self._places], *[False] * bool(self._checked)]))
         except BaseException:
             self._all.write(self._start)
@@ -262,17 +272,17 @@ class _Loop:
             unset = " and ".join(map(repr, self._checked))
             staging.stage.assert_(final[-1], lambda: f"the loop must iterate at least once to initialize {unset}{at_frame(self._frame)}")
 
-    def _settle(self, body: Thunk) -> None:
+    def _settle(self, body: Callable[..., Any], index: State) -> None:
         """Give the variables that only the body sets a start of the type that a turn gives them; leave those that it does not set."""
         if len(self._places) == len(self._start):
             return
 
         def turn(state: State) -> State:
-            self._all.write(state)
-            _within("loop", body)
+            self._all.write(state[len(index) :])
+            _within("loop", lambda: body(*state[: len(index)]))
             return self._all.read()
 
-        end = staging.stage.probe(turn, self._start)
+        end = staging.stage.probe(turn, (*index, *self._start))
         start = list(self._start)
         for i, p in enumerate(self._all.parts):
             if start[i] is UNSET and end[i] is not UNSET and (_is_own(p.text) or p.text in self._needs):

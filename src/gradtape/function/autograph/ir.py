@@ -23,8 +23,8 @@ class Carried:
 
     Attributes:
         out: variables that it may change and that may matter afterwards.
-        needs: of a branch: which of these must have a value at the end of either side; what only the other side needs has none. Of a loop: which
-            matter after the loop, and which do not matter after a turn (because that ends in a jump).
+        needs: for a branch: what of these must have a value at the end of either side, and what a side keeps even if only the other needs it.
+            For a loop: what matters after the loop, and what does not matter after a turn (because that ends in a jump).
         keep: variables that a branch reads and changes, but that do not matter afterwards.
         slots: the texts and nodes of attributes and items that are assigned.
         unfit: an assigned attribute or item that cannot be carried.
@@ -34,7 +34,7 @@ class Carried:
 
     def __init__(self) -> None:
         self.out: list[str] = []
-        self.needs: tuple[list[str], list[str]] = ([], [])
+        self.needs: tuple[list[str], ...] = ([], [])
         self.keep: list[str] = []
         self.slots: dict[str, Any] = {}
         self.unfit: Any = None

@@ -190,9 +190,8 @@ class Liveness:
         c.out = sorted(kept)
         if isinstance(s, Loop):
             c.needs = sorted(users & then), sorted(users - orelse - hidden)
-        else:  # what only one branch needs, the other leaves; what may be seen in hidden ways it does not
-            one_sided = (then ^ orelse) & hidden
-            c.needs = sorted(users & then - one_sided), sorted(users & orelse - one_sided)
+        else:
+            c.needs = sorted(users & then), sorted(users & orelse), sorted(users & (then ^ orelse) & (self._hidden | self._outer))
             c.keep = sorted((changed - kept) & live_in)
         self._slots(c, u, changed, live_in)
 

@@ -1,4 +1,4 @@
-"""Operators for ``and``, ``or``, ``not``, ``x if c else y``, chained comparisons and ``assert``."""
+"""Operators for ``and``, ``or``, ``not``, ``x if c else y``, chained comparisons."""
 
 from __future__ import annotations
 
@@ -55,7 +55,3 @@ def is_(x: Any, value: Any) -> bool:
         raise unimplemented(f"`case {value}` asks whether a value is the object {value}, which a staged tensor never is: write an `if` statement.")
     return x is value
 
-
-def assert_(condition: Any, message: Thunk | None) -> None:
-    """``assert condition, message()``."""
-    staging.stage.assert_(condition, message or (lambda: "assertion failed"))

@@ -20,7 +20,7 @@ class Operators:
         self.if_, self.while_, self.for_ = control.if_, control.while_, control.for_
         self.raising, self.refuse, self.python = control.raising, control.refuse, control.python
         self.and_, self.or_, self.not_, self.if_exp = logic.and_, logic.or_, logic.not_, logic.if_exp
-        self.compare, self.is_, self.assert_ = logic.compare, logic.is_, logic.assert_
+        self.compare, self.is_, self.assert_ = logic.compare, logic.is_, control.assert_
         self.attribute, self.item = variables.Attribute, variables.Item
         for builtin, overload in overloads.TABLE.items():
             setattr(self, builtin.__name__, overload)

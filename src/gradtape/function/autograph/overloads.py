@@ -171,7 +171,11 @@ def _range(*args: Any) -> Any:
 
 def _enumerate(iterable: Any, start: Any = 0) -> Any:
     part = None if iterable.__class__ in _PYTHON else iteration(iterable)
-    return enumerate(iterable, start) if part is None else Enumerate(part, start)
+    if part is not None:
+        return Enumerate(part, start)
+    if staging.stage.is_staged(start):
+        return ((start + i, x) for i, x in enumerate(iterable))
+    return enumerate(iterable, start)
 
 
 def _zip(*iterables: Any, strict: bool = False) -> Any:

@@ -78,7 +78,10 @@ class Stage(Protocol):
         ...
 
     def probe(self, fn: Callable[[State], State], state: State, /) -> State:
-        """``fn(state)`` in a trace that is thrown away; of the result only the types matter. Entries of ``state`` may be UNSET."""
+        """``fn`` of fresh staged values like those of ``state``, as a loop body gets them, in a trace that is thrown away.
+
+        Of the result only the types matter. Entries of ``state`` may be UNSET.
+        """
         ...
 
     def placeholder(self, like: Any, /) -> Any:

@@ -69,8 +69,11 @@ class Statements:
 
     def _simple(self, s: Simple, inline: bool) -> list[ast.stmt]:
         node: Any = s.node
-        if isinstance(node, ast.Raise) and not inline:
-            return self._raise(node)
+        if not inline and self._around[-1:] != [_TRY]:
+            if isinstance(node, ast.Raise):
+                return self._raise(node)
+            if isinstance(node, ast.Assert):
+                return [self._assert(node)]
         if id(s) not in self._done:
             self._done[id(s)] = self._convert(node)
         return self._done[id(s)]
@@ -86,14 +89,18 @@ class Statements:
             node = ast.copy_location(ast.Assign(targets=[node.target], value=node.value), node)
         if isinstance(node, ast.Assert) and not self._expr.is_python(node.test):
             at, t = At(node.test), self._expr.temporary()
-            message = at.thunk(self._expr(node.msg)) if node.msg is not None else at.const(None)
             test = self._expr.staged(at, self._expr(node.test), t)
             python = copied(node, test=at.name(t), msg=node.msg and self._expr(node.msg))
-            return [at.when(test, [at.do(at.op("assert_", at.name(t), message))], [python])]
+            return [at.when(test, [self._assert(node, at.name(t))], [python])]
         return [self._expr(node)]
 
+    def _assert(self, node: ast.Assert, test: ast.expr | None = None) -> ast.stmt:
+        at = At(node.test)
+        message = [at.thunk(self._expr.staged_form(node.msg))] if node.msg is not None else []
+        return at.do(at.op("assert_", test or self._expr.staged_form(node.test), *message))
+
     def _raise(self, node: ast.Raise) -> list[ast.stmt]:
-        if node.exc is None or self._around[-1:] == [_TRY]:
+        if node.exc is None:
             return [self._expr(node)]
         at = At(node)
         error = at.op("raising", self._expr(node.exc), at.const(_TRY in self._around))
@@ -222,7 +229,7 @@ class Statements:
         return at.name(first) if not rest else at.op("or_", at.name(first), at.thunk(self._any(at, rest)))
 
     def _carried(self, at: At, c: Carried) -> list[ast.expr]:
-        args: list[ast.expr] = [at.thunk(at.tuple([at.name(n) for n in c.out])), at.const((tuple(c.needs[0]), tuple(c.needs[1])))]
+        args: list[ast.expr] = [at.thunk(at.tuple([at.name(n) for n in c.out])), at.const(tuple([tuple(n) for i, n in enumerate(c.needs) if n or i < 2]))]
         if c.keep:
             args.append(at.thunk(at.tuple([at.name(n) for n in c.keep])))
         return args
