@@ -55,6 +55,8 @@ SIGNATURES = {
         "condition, data, summarize=None, name": "Assert",
         "shapes, data=None, summarize=None, message=None, name": "assert_shapes",
         "tensor": "is_numeric_tensor",
+        "": "disable_check_numerics",
+        "stack_height_limit=30, path_length_limit=50": "enable_check_numerics",
         "tensor, message, name": "check_numerics",
         "tensor, message=None, name": "assert_scalar",
         "tensor, tf_type, message=None, name": "assert_type",

@@ -45,6 +45,7 @@ from .array import (
 from .clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 from .core import slicing as _slicing  # gives tensors their indexing
 from .core.products import einsum, matmul, tensordot
+from .core.state import state as _state
 from .core.tensor import Tensor, constant, convert_to_tensor, is_tensor
 from .core.variable import Variable
 from .creation import eye, fill, linspace, meshgrid, ones, ones_like, range, sequence_mask, zeros, zeros_like
@@ -155,6 +156,7 @@ from .printing import print
 # imported when first used
 _NAMESPACES = (
     "autodiff",
+    "autograph",
     "bitwise",
     "config",
     "debugging",
@@ -173,10 +175,21 @@ _LATE = {
     "assert_less": "debugging",
     "assert_rank": "debugging",
     "Assert": "debugging",
+    "function": "tracing.function",
+    "TensorSpec": "tracing.signature",
+    "while_loop": "tracing.control",
+    "cond": "tracing.control",
+    "case": "tracing.functional",
+    "switch_case": "tracing.functional",
+    "map_fn": "tracing.functional",
+    "vectorized_map": "tracing.functional",
+    "scan": "tracing.functional",
+    "foldl": "tracing.functional",
+    "foldr": "tracing.functional",
+    "TensorArray": "tracing.functional",
 }
 _NOT_YET = {
     "keras": "Keras",
-    "function": "tf.function",
     "Module": "tf.Module",
     "data": "tf.data",
     "image": "tf.image",
@@ -185,13 +198,13 @@ _NOT_YET = {
 
 
 def executing_eagerly() -> _builtins.bool:
-    """True: operations run at once.
+    """Whether operations run at once: False while a tf.function is traced.
 
     >>> import gradtape as tf
     >>> tf.executing_eagerly()
     True
     """
-    return True
+    return _state.trace is None
 
 
 def __getattr__(name: str) -> _Any:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .core import numerics
 from .core.arguments import integer
 from .core.operators import equal, greater, greater_equal, less, less_equal, not_equal, pair
-from .core import numerics
 from .core.tensor import Tensor, convert
 from .core.variable import Variable
 from .ground.dtypes import DType, as_dtype, float32

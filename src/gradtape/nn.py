@@ -799,7 +799,7 @@ _stateless_dropout.__name__ = "stateless_dropout"
 experimental = SimpleNamespace(stateless_dropout=_stateless_dropout)
 
 
-from .indexing import embedding_lookup  # noqa: E402,F401
+from .indexing import embedding_lookup  # noqa: E402
 
 __all__ = [
     "batch_normalization",

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import gradtape as tf
-from gradtape.function.functional import vectorized_map
 from gradtape.gradient import batching
+from gradtape.tracing.functional import vectorized_map
 
 X = np.array([[0.3, -1.2, 2.0], [1.5, 0.7, -0.4]])
 

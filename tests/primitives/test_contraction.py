@@ -148,11 +148,16 @@ def test_matrices_of_a_batch_are_one_product_with_a_shared_matrix():
     with tf.GradientTape() as tape:
         tape.watch(w)
         y = contraction.matmul(x, w, transpose_x=False, transpose_y=False)
-    contraction.matmul.kernel = watched
+    def bind_anew(kernel):
+        contraction.matmul.kernel = kernel
+        for given in contraction.product.values():
+            given.bound = None
+
+    bind_anew(watched)
     try:
         g = tape.gradient(y, w)
     finally:
-        contraction.matmul.kernel = kernel
+        bind_anew(kernel)
     assert sizes == [12]
     np.testing.assert_allclose(g._a, np.repeat(x._a.sum((0, 1))[:, None], 4, 1), rtol=1e-12)
 

@@ -278,7 +278,7 @@ class Variable:
         elif p.ufunc is not None and self._free(t):
             try:
                 p.ufunc(a, d._a, out=a)
-            except (FloatingPointError, RuntimeWarning):
+            except (FloatingPointError, RuntimeWarning):  # noqa: SIM105  (suppress costs more than the update)
                 pass  # NumPy looks for overflow and the like when the whole result is there
             del t
             self._t = Tensor(a, self._d)  # a new tensor for the new value: tapes must not take it for the old

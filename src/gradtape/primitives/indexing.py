@@ -12,7 +12,7 @@ import numpy as np
 from ..ground.dtypes import ANY, BOOL, NUMERIC, REAL, int64
 from ..ground.errors import InvalidArgumentError, invalid
 from ..ground.primitive import Aval, Primitive
-from ..ground.shapes import broadcast, TensorShape, dims_text
+from ..ground.shapes import TensorShape, broadcast, dims_text
 from . import elementwise as ew
 from . import structure as st
 

@@ -176,7 +176,7 @@ def test_without_llvm_graphs_are_interpreted(monkeypatch: Any) -> None:
 
 def test_fast_math_contracts() -> None:
     """x·y + z in one rounding when asked for, in two by default."""
-    f = lambda b, x, y, z: b("add", b("multiply", x, y), z)  # noqa: E731
+    f = lambda b, x, y, z: b("add", b("multiply", x, y), z)
     g = graph_of(f, ((16,),), ((16,),), ((16,),))
     x = np.full(16, 1 + 2**-12, np.float32)
     z = -(x * x)

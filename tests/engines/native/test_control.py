@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import gradtape.function.control  # noqa: F401  (the rows)
+import gradtape.tracing.control  # noqa: F401  (the rows)
 from gradtape.engines.native import compile as native
 from gradtape.ground import dtypes as dt
 from gradtape.ground.graph import Graph
@@ -36,7 +36,7 @@ def descent(steps: int) -> Graph:
 
     def f(b: Build, x: Any) -> Any:
         i = b.const(0, dt.int32)
-        step = lambda b, i, x: [b("add", i, 1), b("subtract", x, b("multiply", b("subtract", b("multiply", x, 2.0), 2.0), 0.01))]  # noqa: E731
+        step = lambda b, i, x: [b("add", i, 1), b("subtract", x, b("multiply", b("subtract", b("multiply", x, 2.0), 2.0), 0.01))]
         return loop(b, lambda b, i, x: b("less", i, steps), step, [i, x])[1]
 
     return graph_of(f, ((),))
@@ -66,7 +66,7 @@ def test_array_state() -> None:
 
 def test_state_is_permuted() -> None:
     def f(b: Build, n: Any, x: Any, y: Any, z: Any, p: Any, q: Any) -> list:
-        body = lambda b, n, x, y, z, p, q: [b("subtract", n, 1), y, z, x, q, p]  # noqa: E731
+        body = lambda b, n, x, y, z, p, q: [b("subtract", n, 1), y, z, x, q, p]
         return list(loop(b, lambda b, n, *xs: b("greater", n, 0), body, [n, x, y, z, p, q]))
 
     g = graph_of(f, ((), dt.int64), ((20,),), ((20,),), ((20,),), ((),), ((),))
@@ -109,7 +109,7 @@ def test_branches() -> None:
 
 def test_a_loop_that_updates_donated_state() -> None:
     def f(b: Build, x: Any) -> Any:
-        body = lambda b, i, x: [b("add", i, 1), b("multiply", b("reverse", x, axis=(0,)), 2.0)]  # noqa: E731
+        body = lambda b, i, x: [b("add", i, 1), b("multiply", b("reverse", x, axis=(0,)), 2.0)]
         return loop(b, lambda b, i, x: b("less", i, 3), body, [b.const(0, dt.int32), x])[1]
 
     g = graph_of(f, ((33,),))

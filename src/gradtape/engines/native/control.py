@@ -23,8 +23,15 @@ def write_while(frame: Frame, op: While, scratch: Val, inner: Any) -> None:
     first: list[Val] = []
     arrays: dict[int, tuple[Val, Val]] = {}
     at = 0
-    steady = {k for k in range(n) if body.body.outs[k].buf is body.body.args[k] and body.body.outs[k].whole}  # state that the body leaves alone
+    steady = {k for k in range(n) if body.outs[k][0] == "steady"}  # state that the body leaves alone, or where it is
+    steady |= {k for k in range(n) if body.body.outs[k].buf is body.body.args[k]}
     for k, v in enumerate(op.reads):
+        if k in body.changed:  # rows are replaced in a copy of our own
+            own = code.offset(scratch, at)
+            at += 2 * ((v.buf.bytes + ALIGN - 1) // ALIGN * ALIGN)
+            copy(code, own, frame.pointer(v), v.buf.bytes)
+            first.append(own)
+            continue
         if v.buf is None or v.buf.scalar:
             first.append(frame.value(v))
             continue

@@ -6,7 +6,7 @@ from typing import Any
 
 from .emit import LIBM
 from .fusion import Group, Plan
-from .lower import Fold, Map, Product, inlined
+from .lower import Fold, Map, Product, Scatter, Take, inlined
 from .mathfn import MATH
 from .matmul import work
 
@@ -25,6 +25,10 @@ def cost(g: Group, p: Plan, host: Any) -> float:
             total += n * 0.6 / lanes
         elif isinstance(op, Product):
             total += work(op) * (0.3 / lanes if inlined(op) else 0.01)
+        elif isinstance(op, Take):
+            total += op.out.bytes * 0.05 + 2 * op.reads[1].size
+        elif isinstance(op, Scatter):
+            total += op.reads[1].size * 0.5 + (0 if op.base is not None else op.out.bytes * 0.03)
         else:
             total += sum(cost(h, q, host) for q in p.inner[op] for h in q.groups)
     return total

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from .emit import CAN_FAIL
-from .lower import Body, Branch, Buf, Fold, Map, Op, Product, View, While, inlined
+from .lower import Body, Branch, Buf, Fold, Map, Op, Product, Scatter, Take, View, While, inlined
 
 ALIGN = 64
 WEIGHT = 96  # the most operations in one loop: beyond, registers spill and compilation slows
 SCALARS = 256
+KINDS = {"loop": (Map, Fold), "product": (Product,), "control": (While, Branch), "rows": (Take, Scatter)}
 
 
 class Group:
@@ -62,21 +63,24 @@ def alive(body: Body) -> list[Op]:
     needed = {v.buf for v in body.outs}
     kept = []
     for op in reversed(body.ops):
-        effects = isinstance(op, While) or (isinstance(op, Map) and (op.name == "check" or op.name in CAN_FAIL))
+        effects = isinstance(op, (While, Take, Scatter)) or (isinstance(op, Map) and (op.name == "check" or op.name in CAN_FAIL))
         if effects or any(b in needed for b in op.writes):
             kept.append(op)
             needed.update(v.buf for v in op.reads)
     return kept[::-1]
 
 
-def fuse(ops: Sequence[Op]) -> list[Group]:
-    """The groups, in the order in which they were begun."""
+def fuse(ops: Sequence[Op], after: dict[Op, list[Op]] | None = None) -> list[Group]:
+    """The groups, in the order in which they were begun. ``after``: what some operations must wait for beside what they read."""
     groups: list[Group] = []
+    home: dict[Op, Group] = {}
     makers: dict[Buf, list[Group]] = {}
     readers: dict[Buf, list[Group]] = {}
     scalars: Group | None = None
     for op in ops:
         needs = {g.number: g for b in (*(v.buf for v in op.reads), *op.writes) if b is not None for g in makers.get(b, ())}
+        for other in (after or {}).get(op, ()):
+            needs[home[other].number] = home[other]
         group = None
         if isinstance(op, (Map, Fold)):
             if _count(op.domain) == 1:
@@ -92,7 +96,7 @@ def fuse(ops: Sequence[Op]) -> list[Group]:
                         group = g
                         break
         if group is None:
-            kind = "loop" if isinstance(op, (Map, Fold)) else "product" if isinstance(op, Product) else "control"
+            kind = next(k for k, types in KINDS.items() if isinstance(op, types))
             domain = op.domain if isinstance(op, (Map, Fold, Product)) else ()
             if kind == "loop" and _count(domain) == 1:
                 kind = "scalar"
@@ -101,6 +105,7 @@ def fuse(ops: Sequence[Op]) -> list[Group]:
             if kind == "scalar":
                 scalars = group
         group.add(op)
+        home[op] = group
         new = 0
         for g in needs.values():
             if g is not group:
@@ -187,6 +192,7 @@ class Plan:
         self.size = 0
         self.outs: list[tuple[str, object]] = []
         self.inner: dict[Op, tuple[Plan, Plan]] = {}
+        self.changed: set[int] = set()  # the states of a loop that its body changes where they lie
 
 
 def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, base: int = 0, loop: bool = False) -> Plan:
@@ -200,13 +206,14 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
     donated = {j: i for i, j in (donate or {}).items()}
     late: list[tuple[View, int]] = []
     first: dict[Buf, int] = {}
-    ops = list(body.ops)
+    ops = alive(body)
+    after = _changed_in_place(p, ops) if loop else {}
     overwritten = set(donate or {})
     for j, v in enumerate(body.outs):
         b = v.buf
         if v.size == 1 and (b is None or b.scalar):
             p.outs.append(("scalar", v))
-        elif loop and b is not None and b.kind == "arg" and b.index == j and v.whole:
+        elif j in p.changed or (loop and b is not None and b.kind == "arg" and b.index == j and v.whole):
             p.outs.append(("steady", j))
         elif top and b is not None and b.kind == "arg" and v.whole and v.shape == b.shape and b.index not in overwritten:
             p.outs.append(("arg", b.index))
@@ -233,13 +240,13 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
                 finals[out] = j
     body.ops = ops + copies
     body.outs = [*body.outs, *(c.out for c in copies)]
-    groups = fuse(alive(body))
+    groups = fuse(alive(body), after)
     makers = {b: g for g in groups for b in g.writes}
     for b, j in finals.items():
         made, arg = makers.get(b), body.args[donated[j]]
         reading = [g for g in groups if any(v.buf is arg for op in g.ops for v in op.reads)]
         others = [g for g in reading if g is not made]
-        if (made is not None and made.kind in ("loop", "product", "control") and b.bytes == arg.bytes and not any(g.before >> made.number & 1 for g in others)
+        if (made is not None and made.kind != "scalar" and b.bytes == arg.bytes and not any(g.before >> made.number & 1 for g in others)
                 and (made not in reading or _in_place(made, arg, b))):  # fmt: skip
             owner[b] = j
             new = 0
@@ -262,10 +269,42 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
     return p
 
 
+def _changed_in_place(p: Plan, ops: list[Op]) -> dict[Op, list[Op]]:
+    """Find the states of a loop of which the body only replaces rows, when nobody else reads them any more: these stay where they are.
+
+    Gives what each such write must wait for: the others that read what it overwrites.
+    """
+    body = p.body
+    makers = {b: op for op in ops for b in op.writes}
+    number = {op: i for i, op in enumerate(ops)}
+    kept = {v.buf for v in body.outs}
+    after: dict[Op, list[Op]] = {}
+    for j, v in enumerate(body.outs):
+        chain: list[Scatter] = []
+        b, outs = v.buf, [w.buf for w in body.outs]
+        if b is None or not v.whole or b.scalar or outs.count(b) != 1:
+            continue
+        while isinstance(op := makers.get(b), Scatter) and op.base is not None and op.base.whole:  # type: ignore[arg-type]
+            chain.append(op)
+            b = op.base.buf
+        if not chain or b is not body.args[j] or any(op.base.buf in kept for op in chain):  # type: ignore[union-attr]
+            continue
+        waits = {op: [o for o in ops if o is not op and any(w.buf is op.base.buf for w in o.reads)] for op in chain}  # type: ignore[union-attr]
+        own = all(w.buf is not op.base.buf for op in chain for w in op.reads[:2])  # type: ignore[union-attr]
+        if own and all(number[o] < number[op] for op, others in waits.items() for o in others):
+            after |= waits
+            p.changed.add(j)
+            for op in chain:
+                p.place[op.out] = ("arg", j)
+    return after
+
+
 def _in_place(g: Group, arg: Buf, out: Buf) -> bool:
     """Whether ``g`` may write ``out`` over ``arg``: it reads each element of that only where it then writes it."""
     if g.kind == "control":
         return isinstance(g.ops[0], While)  # its results are copied out when it is done
+    if g.kind == "rows":
+        return isinstance(g.ops[0], Scatter) and all(v.buf is not arg for v in g.ops[0].reads[:2])
     for op in g.ops:
         if isinstance(op, Product) and any(v.buf is arg for v in op.reads):
             return False
@@ -293,13 +332,13 @@ def _place(p: Plan, owner: dict[Buf, int], base: int) -> None:
                 if b.kind == "const":
                     p.place[b] = ("const", b.index)
                 last[b] = at
-                in_registers = b.scalar and not isinstance(op, Product)
+                in_registers = b.scalar and not (isinstance(op, Product) or (isinstance(op, (Take, Scatter)) and v.size != 1))
                 if not in_registers and not (b in g.writes and g.has(v)):
                     memory.add(b)
         for op in g.ops:
             if isinstance(op, Map) and not op.out.whole:
                 memory.add(op.out.buf)  # type: ignore[arg-type]
-            elif isinstance(op, (While, Branch)) or (isinstance(op, Product) and not inlined(op)):
+            elif isinstance(op, (While, Branch, Take, Scatter)) or (isinstance(op, Product) and not inlined(op)):
                 memory.update(b for b in op.writes if not b.scalar)
             for b in op.writes:
                 last.setdefault(b, at)
@@ -336,11 +375,13 @@ def _place(p: Plan, owner: dict[Buf, int], base: int) -> None:
 
 def _heir(p: Plan, g: Group, b: Buf, ending: Sequence[Buf]) -> Buf | None:
     """A buffer read for the last time where ``b`` is made, in the same order: ``b`` can take its place."""
-    if g.kind != "loop" or b.shape != g.domain or b not in g.made:
+    rows = g.kind == "rows" and isinstance(g.ops[0], Scatter)
+    if not rows and (g.kind != "loop" or b.shape != g.domain or b not in g.made):
         return None
     for c in ending:
         fits = c.bytes == b.bytes and c not in g.writes and p.place.get(c, ("", 0))[0] == "arena"
-        if fits and all(v.whole and v.shape == g.domain for op in g.ops for v in op.reads if v.buf is c):
+        reads = [v for op in g.ops for v in op.reads if v.buf is c]
+        if fits and (reads == [g.ops[0].base] if rows else all(v.whole and v.shape == g.domain for v in reads)) and all(v.whole for v in reads):  # type: ignore[attr-defined]
             return c
     return None
 

@@ -197,6 +197,23 @@ class Product(Op):
         return "columns" if yn == 1 else "packed"
 
 
+class Take(Op):
+    """Slices of a matrix of rows, by numbers known at run time: out[o, j] = x[o, index[j]], each ``inner`` elements long."""
+
+    def __init__(self, x: View, index: View, out: Buf, outer: int, n: int, inner: int) -> None:
+        self.out, self.outer, self.n, self.inner = out, outer, n, inner
+        self.reads, self.writes = (x, index), (out,)
+
+
+class Scatter(Op):
+    """A copy of ``base`` (or zeros) whose rows with the given numbers are replaced by, or added to, those of ``u``."""
+
+    def __init__(self, base: View | None, index: View, u: View, out: Buf, how: str) -> None:
+        self.base, self.out, self.how = base, out, how
+        self.n, self.inner = out.shape[0], out.size // out.shape[0]
+        self.reads, self.writes = (index, u) if base is None else (index, u, base), (out,)
+
+
 class Body:
     """A graph lowered by itself: what runs inside a loop or a branch, or the whole program."""
 
@@ -560,6 +577,119 @@ def _(low: Lowering, n: Node, x: View, y: View) -> View:
     return low.product(turned(x, n.attrs["transpose_x"]), turned(y, n.attrs["transpose_y"]))
 
 
+# -- rules: rows by number ---------------------------------------------------------------------------------------------------
+
+
+def _plain(x: View, low: Lowering) -> View:
+    """A view as an array in order."""
+    return x if x.buf is not None and not x.buf.scalar and x.strides == View(None, x.shape, x.t, 0, row_major(x.shape)).strides else low.copy(x)
+
+
+def _numbers(low: Lowering, index: View) -> View:
+    return index if index.size == 1 and index.scalar else _plain(index, low)
+
+
+def _rows_native(n: Node, x: int = 0) -> bool:
+    a = n.ins[x].aval
+    return math.prod(a.shape) > 1 and math.prod(n.outs[0].aval.shape) > 0 and all(v.aval.dtype.is_integer or v.aval.dtype is a.dtype for v in n.ins)
+
+
+def _take(low: Lowering, n: Node, x: View, index: View, axis: int = 0) -> View:
+    low.can_fail = True
+    shape = n.outs[0].aval.shape
+    out = low.new(shape, x.t)
+    low.ops.append(Take(_plain(x, low), _numbers(low, index), out, math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])))
+    return out.view()
+
+
+rule("gather", lambda n: not n.attrs["batch_dims"] and _rows_native(n))(lambda low, n, x, i: _take(low, n, x, i, n.attrs["axis"]))
+rule("take_row", _rows_native)(_take)
+
+
+def _scatter(low: Lowering, n: Node, base: View | None, index: View, u: View, how: str) -> View:
+    low.can_fail = True
+    out = low.new(n.outs[0].aval.shape, u.t)
+    if u.size != index.size * out.size // out.shape[0]:
+        u = u.broadcast(index.shape + out.shape[1:])
+    u = u if u.size == 1 and u.scalar else _plain(u, low)
+    low.ops.append(Scatter(None if base is None else _plain(base, low), _numbers(low, index), u, out, how))
+    return out.view()
+
+
+rule("write_row", _rows_native)(lambda low, n, x, at, u: _scatter(low, n, x, at, u, "update"))
+rule("put_row", lambda n: _rows_native(n, 1))(lambda low, n, u, x, at: _scatter(low, n, None, at, u, "update"))
+rule("write_rows", lambda n: _rows_native(n) and n.attrs["axis"] == 0 and n.attrs["how"] in ("update", "add") and not n.attrs["vectors"])(
+    lambda low, n, x, i, u: _scatter(low, n, x, i, u, n.attrs["how"]))  # fmt: skip
+rule("ungather", lambda n: n.attrs["axis"] == 0 and not n.attrs["batch_dims"] and math.prod(n.outs[0].aval.shape) > 1 and 0 not in n.ins[1].aval.shape)(
+    lambda low, n, g, i: _scatter(low, n, None, i, g, "add"))  # fmt: skip
+
+
+@rule("argmax", _some)
+@rule("argmin", _some)
+def _(low: Lowering, n: Node, x: View) -> View:
+    axis = n.attrs["axis"]
+    if x.t.kind == "b":
+        x = low.map("cast", x, out=I32, dtype=_I32, source=None)
+    extreme = low.fold("max" if n.p.name == "argmax" else "min", x, (axis,), True)
+    hit = low.map("equal", x, extreme, out=I1)
+    if x.t.kind == "f":  # the first NaN counts
+        hit = low.map("logical_or", hit, low.map("is_nan", x, out=I1), out=I1)
+    at = low.map("select", hit, low.iota(x.shape, axis, I64), low.number(x.shape[axis], I64), out=I64, like=1)
+    return low.fold("min", at, (axis,))
+
+
+class _I32:
+    name = "int32"
+
+
+# -- rules: more compositions ------------------------------------------------------------------------------------------------
+
+
+@rule("gelu")
+def _(low: Lowering, n: Node, x: View) -> View:
+    def number(c: float) -> View:
+        return low.number(c, x.t)
+
+    mul = lambda a, b: low.map("multiply", a, b)  # noqa: E731
+    add = lambda a, b: low.map("add", a, b)  # noqa: E731
+    if not n.attrs["approximate"]:
+        return mul(mul(number(0.5), x), low.map("erfc", mul(number(-math.sqrt(0.5)), x)))
+    slope = mul(mul(number(-2 * math.sqrt(2 / math.pi)), x), add(number(1), mul(number(0.044715), mul(x, x))))
+    return low.map("divide", x, add(number(1), low.map("exp", slope)))
+
+
+rule("assigned")(lambda low, n, old, new: new)
+rule("custom_gradient")(lambda low, n, *xs: list(xs[: n.attrs["n"]]))
+rule("shape_of")(lambda low, n, x: low.constant(np.array(x.shape, n.attrs["dtype"].np), TYPES[n.attrs["dtype"].name]))
+rule("length")(lambda low, n, x: low.number(x.shape[0], I32))
+
+
+@rule("repeat", lambda n: isinstance(n.attrs["repeats"], int))
+def _(low: Lowering, n: Node, x: View) -> View:
+    axis, shape = n.attrs["axis"], n.outs[0].aval.shape
+    wide = low.reshape(x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
+    return low.reshape(wide.broadcast((*x.shape[: axis + 1], n.attrs["repeats"], *x.shape[axis + 1 :])), shape)
+
+
+@rule("sum_repeats", lambda n: isinstance(n.attrs["repeats"], int))
+def _(low: Lowering, n: Node, g: View) -> View:
+    axis, k = n.attrs["axis"], n.attrs["repeats"]
+    return low.fold("sum", low.reshape(g, (*g.shape[:axis], n.attrs["n"], k, *g.shape[axis + 1 :])), (axis + 1,))
+
+
+@rule("roll", _some)
+def _(low: Lowering, n: Node, x: View) -> View:
+    for shift, axis in zip(n.attrs["shift"], n.attrs["axis"], strict=True):
+        d = x.shape[axis]
+        k = shift % d
+        if k:
+            out = low.new(x.shape, x.t).view()
+            low.put(_along(x, axis, slice(0, d - k)), _along(out, axis, slice(k, d)))
+            low.put(_along(x, axis, slice(d - k, d)), _along(out, axis, slice(0, k)))
+            x = out
+    return x
+
+
 # -- rules: control flow -------------------------------------------------------------------------------------------------------
 
 
@@ -596,4 +726,4 @@ def _in_order(low: Lowering, xs: Sequence[View]) -> list[View]:
     return [x if x.whole or (x.buf is None and x.size == 1) else low.copy(x) for x in xs]
 
 
-__all__ = ["I32", "I64", "LOWER", "Body", "Branch", "Buf", "Fold", "Lowering", "Map", "Op", "Product", "View", "While", "is_native", "row_major", "where"]
+__all__ = ["I32", "I64", "LOWER", "Body", "Branch", "Buf", "Fold", "Lowering", "Map", "Op", "Product", "Scatter", "Take", "View", "While", "is_native", "row_major", "where"]

@@ -20,6 +20,7 @@ from .lower import Body, Branch, Buf, Fold, Map, View, While
 from .matmul import write_product
 from .outline import call_shared, mark_shared
 from .parallel import WORTH, Blocks, kernel, write_blocks
+from .rows import write_rows
 
 CONTEXT, ARENA, FIRST = 0, 1, 2  # places in the table
 PART = 120  # groups of one function
@@ -213,6 +214,7 @@ WRITERS: dict[str, Callable[[Frame, Group], None]] = {
     "loop": lambda frame, g: Nest(frame, g).write(),
     "product": write_product,
     "control": _write_control,
+    "rows": write_rows,
 }
 
 # -- the program -----------------------------------------------------------------------------------------------------------------

@@ -25,7 +25,6 @@ from ..primitives.indexing import IndexedSlices
 from . import simplify
 from .trace import SymbolicTensor, Trace
 
-
 _ndarray = np.ndarray
 
 
@@ -91,7 +90,7 @@ class Program:
             plain = {id(v) for v in self.graph.inputs}
             outs = [id(v) for v in self.graph.outputs]
             donate = {at[k]: j for k, j in of.items() if k in at and outs[j] not in plain and outs.count(outs[j]) == 1}
-            same = lambda i, j: self.graph.inputs[i].aval == self.graph.outputs[j].aval  # noqa: E731
+            same = lambda i, j: self.graph.inputs[i].aval == self.graph.outputs[j].aval
             donate = {i: j for i, j in donate.items() if same(i, j)}
             self._given = {id(v) for v in self.variables if at[id(v)] in donate}
             self._updating = self.compiler(simplify.simplify(self.graph, final=True), donate=donate)

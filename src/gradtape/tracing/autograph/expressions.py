@@ -105,7 +105,7 @@ class Expressions:
             if type(value) is not ModuleType:
                 return None
             value = getattr(value, attr, None)
-        return value if callable(value) and calls.as_is(value) or overloads.is_overloaded(value) else None
+        return value if (callable(value) and calls.as_is(value)) or overloads.is_overloaded(value) else None
 
     # -- calls --------------------------------------------------------------------------------------------------------
     def _call(self, node: ast.Call) -> ast.expr:

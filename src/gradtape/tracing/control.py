@@ -52,7 +52,7 @@ def _fit(avals: Sequence[Aval], graph: Graph) -> None:
 def _fit_arrays(xs: Sequence[Any], graph: Graph) -> None:
     """The same for arrays, in a kernel."""
     for x, v in zip(xs, graph.inputs, strict=True):
-        if getattr(x, "dtype", None) == object and v.aval.dtype.np != object:
+        if getattr(getattr(x, "dtype", None), "kind", "") == "O" and v.aval.dtype.np.kind != "O":
             continue  # states of changing shape, see _stacked
         shape, want = getattr(x, "shape", ()), v.aval.shape
         if shape != want and (len(shape) != len(want) or any(e is not None and d != e for d, e in zip(shape, want, strict=True))):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import gradtape as tf
-from gradtape.function.control import cond
-from gradtape.function.functional import TensorArray, case, foldl, foldr, map_fn, scan, switch_case, vectorized_map
-from gradtape.function.signature import TensorSpec
+from gradtape.tracing.control import cond
+from gradtape.tracing.functional import TensorArray, case, foldl, foldr, map_fn, scan, switch_case, vectorized_map
+from gradtape.tracing.signature import TensorSpec
 
 from .forms import assert_every_form, assert_same, forms, graph
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 import gradtape as tf
-from gradtape.function import interpreter
-from gradtape.function.function import Function, function
 from gradtape.ground import nest
+from gradtape.tracing import interpreter
+from gradtape.tracing.function import Function, function
 
 
 def graph(f: Callable, **options: Any) -> Function:

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from gradtape.function.autograph import convert
+from gradtape.tracing.autograph import convert
 
 from .stages import STAGES, S, check
 
@@ -52,7 +52,7 @@ def test_free_variable_without_value_raises_name_error():
     with pytest.raises(NameError, match="never"):
         convert(f)(1)
     if FACTOR == 0:
-        never = 1  # noqa: F841
+        never = 1
 
 
 def test_unbound_local_raises_as_in_python():
@@ -139,7 +139,7 @@ def test_functions_with_only_a_docstring():
 def test_annotations_are_not_evaluated_and_do_no_harm():
     def f(x: "undefined" = 1) -> "also undefined":  # noqa: F722, F821
         y: int
-        z: "list[nothing]" = x  # noqa: F821
+        z: list[nothing] = x  # noqa: F821
         if z:
             y: int = z + 1
         else:
@@ -219,7 +219,7 @@ class Derived(Base):
         if x > 1:
             return super().value(x) + 1
         elif x == 1:
-            return super(Derived, self).value(x)
+            return super().value(x)
         return __class__.scale
 
     def secret(self, __x):
@@ -570,7 +570,7 @@ def test_evaluation_order():
 
     def f():
         say(say)(say(1), *[say(2)], k=say(3)) if False else None
-        return say(1) < say(2) < say(0) < say(9), say(0) or say(4) and say(5)
+        return say(1) < say(2) < say(0) < say(9), say(0) or (say(4) and say(5))
 
     f()
     plain, log[:] = list(log), []

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from gradtape.function.autograph import convert
+from gradtape.tracing.autograph import convert
 
 from .stages import STAGES, Both, Graphs, S, check
 
@@ -748,7 +748,7 @@ def over_tensor_twice(xs, k):
 
 
 def guarded_index(xs, k):
-    return xs[k] if 0 <= k and k < len(xs) and xs[k] > 1 else 0
+    return xs[k] if k >= 0 and k < len(xs) and xs[k] > 1 else 0
 
 
 TENSORS = [guarded_index, over_tensor, over_tensor_with_break, over_tensor_with_return, over_enumerate, over_enumerate_from, over_zip, over_nested_iterators, over_tensor_twice]

@@ -8,11 +8,11 @@ import types
 SOURCES = pathlib.Path(__file__).parents[3] / "src"
 
 try:
-    importlib.import_module("gradtape.function.autograph")
+    importlib.import_module("gradtape.tracing.autograph")
 except ImportError:
     for name in [m for m in sys.modules if m.split(".")[0] == "gradtape"]:
         del sys.modules[name]
-    for name in ("gradtape", "gradtape.function"):
+    for name in ("gradtape", "gradtape.tracing"):
         package = types.ModuleType(name)
         package.__path__ = [str(SOURCES.joinpath(*name.split(".")))]
         sys.modules[name] = package

@@ -6,11 +6,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import gradtape as tf
-from gradtape.function import interpreter, simplify
-from gradtape.function.control import cond, while_loop
-from gradtape.function.trace import Trace
 from gradtape.ground.graph import Graph, interpret
 from gradtape.ground.primitive import Aval
+from gradtape.tracing import interpreter, simplify
+from gradtape.tracing.control import cond, while_loop
+from gradtape.tracing.trace import Trace
 
 from .forms import graph, numpy_graph
 

@@ -6,8 +6,8 @@ import pytest
 
 import gradtape as tf
 from gradtape.core.state import state
-from gradtape.function.control import cond, while_loop
-from gradtape.function.functional import TensorArray
+from gradtape.tracing.control import cond, while_loop
+from gradtape.tracing.functional import TensorArray
 
 from .forms import assert_every_form, assert_same, derivative, forms, graph
 

@@ -100,6 +100,7 @@ def if_(pred: Any, then: Thunk | None, orelse: Thunk | None, names: Any, needs: 
     carried, kept = Variables(names, slots), Variables(keep) if keep is not None else None
     start, start_kept = carried.read(), kept.read() if kept is not None else ()
     ends: dict[bool, State] = {}
+    raises: list[bool] = []
 
     def branch(which: bool, body: Thunk | None) -> Callable[[State], State]:
         def run(state: State) -> State:
@@ -114,8 +115,9 @@ def if_(pred: Any, then: Thunk | None, orelse: Thunk | None, names: Any, needs: 
             except _Raised as raised:
                 staging.stage.raise_(raised.error)
                 end = (UNSET,) * len(state)
+                raises.append(which)
             ends[which] = end
-            if len(ends) == 2:
+            if len(ends) == 2 and not raises:
                 _check(carried, ends[True], ends[False], needs, orelse is not None, kind, frame)
             return end
 
@@ -129,10 +131,12 @@ def if_(pred: Any, then: Thunk | None, orelse: Thunk | None, names: Any, needs: 
     finally:
         if kept is not None:
             kept.write(start_kept)
-    # what only inner functions may read, and only one branch has set, has no value afterwards
-    needed = {*needs[0], *needs[1]}
-    halves = [(ends[True][i] is UNSET) != (ends[False][i] is UNSET) and not _is_own(p.text) and p.text not in needed for i, p in enumerate(carried.parts)]
-    carried.write([UNSET if half else x for half, x in zip(halves, final, strict=True)])
+    if len(ends) == 2 and not raises:
+        # what only inner functions may read, and only one branch has set, has no value afterwards
+        needed = {*needs[0], *needs[1]}
+        one_sided = [(x is UNSET) != (y is UNSET) and not _is_own(p.text) and p.text not in needed for p, x, y in zip(carried.parts, ends[True], ends[False], strict=True)]
+        final = tuple([UNSET if only_one else x for only_one, x in zip(one_sided, final, strict=True)])
+    carried.write(final)
 
 
 def _is_own(name: str) -> bool:

@@ -13,9 +13,9 @@ import pytest
 
 import gradtape as tf
 from gradtape.core.state import state
-from gradtape.function import function as module
-from gradtape.function.function import RetraceWarning, function, functions_run_eagerly, run_functions_eagerly
-from gradtape.function.signature import TensorSpec
+from gradtape.tracing import function as module
+from gradtape.tracing.function import RetraceWarning, function, functions_run_eagerly, run_functions_eagerly
+from gradtape.tracing.signature import TensorSpec
 
 from .forms import arrays, assert_same, graph
 

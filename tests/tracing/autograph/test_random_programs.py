@@ -5,7 +5,7 @@ import types
 import hypothesis
 from hypothesis import strategies as st
 
-from gradtape.function.autograph import convert
+from gradtape.tracing.autograph import convert
 
 from .programs import compiled, programs
 from .stages import STAGES, S

@@ -64,7 +64,7 @@ def to_code(entity: Callable[..., Any], recursive: bool = True, experimental_opt
 
     >>> import gradtape as tf
     >>> print(tf.autograph.to_code(lambda x: not x))
-    lambda x: ag__.not_(x)
+    lambda x: ag__.not_(ag__1) if ag__.staged((ag__1 := x)) else not ag__1
     """
     f: Any = getattr(entity, "python_function", entity)  # of a tf.function
     f = f.__func__ if isinstance(f, MethodType) else f

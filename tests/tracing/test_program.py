@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import gradtape as tf
 from gradtape.core.state import state
-from gradtape.function.control import cond, while_loop
+from gradtape.tracing.control import cond, while_loop
 
 from .forms import arrays, assert_every_form, assert_same, derivative, forms, graph, numpy_graph
 

@@ -11,7 +11,7 @@ import contextlib
 import operator
 from typing import Any
 
-from gradtape.function.autograph import UNSET, convert, install
+from gradtape.tracing.autograph import UNSET, convert, install
 
 OPERATORS = ["add", "sub", "mul", "mod", "floordiv", "truediv", "pow", "lt", "le", "gt", "ge", "eq", "ne", "and_", "or_", "xor"]
 

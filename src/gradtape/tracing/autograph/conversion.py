@@ -6,7 +6,6 @@ original's own closure cells.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -17,7 +16,7 @@ import weakref
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
-from . import calls, source
+from . import source
 from .build import OPS, At, copied
 from .expressions import Expressions
 from .ir import PREFIX
@@ -107,7 +106,7 @@ def converted_code(f: FunctionType) -> CodeType | None:
 
 def _remember(code: CodeType, new: CodeType | None) -> tuple[Any, CodeType | None]:
     key = id(code)
-    entry = _templates[key] = (weakref.ref(code, lambda _: _templates.pop(key, None)), new)
+    entry = _templates[key] = (weakref.ref(code, lambda _, pop=_templates.pop: pop(key, None)), new)
     return entry
 
 

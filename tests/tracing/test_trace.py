@@ -9,9 +9,9 @@ import pytest
 import gradtape as tf
 from gradtape.core.state import state
 from gradtape.core.variable import Variable
-from gradtape.function.control import cond, while_loop
-from gradtape.function.signature import TensorSpec
-from gradtape.function.trace import OperatorNotAllowedInGraphError, SymbolicTensor, tracing
+from gradtape.tracing.control import cond, while_loop
+from gradtape.tracing.signature import TensorSpec
+from gradtape.tracing.trace import OperatorNotAllowedInGraphError, SymbolicTensor, tracing
 
 from .forms import assert_same, graph
 

@@ -48,7 +48,7 @@ class Stage(Protocol):
 
         Entries of ``init`` and of what the branches return may be UNSET. Where one branch gives UNSET and the other a value, the result
         is of that value's type and anything goes in the branch without (nothing looks at it there); where both do, so does the result.
-        A Python value that both branches agree on should stay one.
+        A Python value that both branches agree on should stay one. If the stage knows ``pred`` after all, it may call that branch alone.
         """
         ...
 
