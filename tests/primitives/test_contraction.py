@@ -148,10 +148,11 @@ def test_matrices_of_a_batch_are_one_product_with_a_shared_matrix():
     with tf.GradientTape() as tape:
         tape.watch(w)
         y = contraction.matmul(x, w, transpose_x=False, transpose_y=False)
+
     def bind_anew(kernel):
         contraction.matmul.kernel = kernel
-        for given in contraction.product.values():
-            given.bound = None
+        for one in contraction.product.values():
+            one.bound = None
 
     bind_anew(watched)
     try:

@@ -45,7 +45,9 @@ def test_cond_of_nests_and_python_values():
         a, (b, none), d = f(x)
         assert (float(a), int(b), none, float(d["a"])) == (want[0], want[1][0], None, want[2]["a"])
         assert b.dtype is tf.int32 and d["a"].dtype is tf.float32
-    assert float(graph(lambda x: cond(x > 1.0, lambda: 1.0, lambda: x))(X)) == 1.0  # a number takes the other branch's dtype
+    assert (
+        float(graph(lambda x: cond(x > 1.0, lambda: 1.0, lambda: x))(X)) == 1.0
+    )  # a number takes the other branch's dtype
     assert graph(lambda x: cond(x > 1.0, lambda: None, lambda: None))(X) is None
 
 
@@ -60,7 +62,12 @@ def test_python_predicates_choose_at_once():
         (lambda x: (x, x), lambda x: x, TypeError, "same number, type, and overall structure of return values"),
         (lambda x: [x], lambda x: (x,), TypeError, "same number, type, and overall structure"),
         (lambda x: {"a": x}, lambda x: {"b": x}, TypeError, "same number, type, and overall structure"),
-        (lambda x: x, lambda x: tf.cast(x, tf.int32), TypeError, "same dtypes, but one returns float64 and the other int32"),
+        (
+            lambda x: x,
+            lambda x: tf.cast(x, tf.int32),
+            TypeError,
+            "same dtypes, but one returns float64 and the other int32",
+        ),
         (lambda x: 1, lambda x: 2.0, TypeError, "same dtypes, but one returns int32 and the other float32"),
         (lambda x: x, lambda x: None, ValueError, "one returns None where the other returns"),
     ],
@@ -81,7 +88,11 @@ def test_cond_refuses_what_is_no_branch_or_predicate():
 
 
 def test_branches_of_different_lengths():
-    f = graph(lambda x: tf.reduce_sum(cond(x > 1.0, lambda: tf.ones([2], tf.float64) * x, lambda: tf.ones([3], tf.float64) * x)))
+    f = graph(
+        lambda x: tf.reduce_sum(
+            cond(x > 1.0, lambda: tf.ones([2], tf.float64) * x, lambda: tf.ones([3], tf.float64) * x)
+        )
+    )
     assert float(f(X)) == 3.0 and float(f(tf.constant(0.5, tf.float64))) == 1.5
 
 
@@ -110,7 +121,10 @@ def test_variables_in_branches():
 @pytest.mark.parametrize("tape", ["outside", "inside"])
 def test_variables_read_in_control_flow_get_gradients(place, tape):
     v = tf.Variable(1.3, dtype=tf.float64)
-    f = {"cond": lambda x: cond(x > 1.0, lambda: v * v * x, lambda: x), "while": lambda x: while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * v), (ZERO, x))[1]}[place]
+    f = {
+        "cond": lambda x: cond(x > 1.0, lambda: v * v * x, lambda: x),
+        "while": lambda x: while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * v), (ZERO, x))[1],
+    }[place]
 
     def take(g, x):
         with tf.GradientTape() as tape:
@@ -127,14 +141,20 @@ def test_variables_read_in_control_flow_get_gradients(place, tape):
 # -- while_loop -------------------------------------------------------------------------------------------------------------------
 
 LOOPS = {
-    "counted": lambda x: while_loop(lambda i, y: i < 4, lambda i, y: (i + 1, y * tf.sin(x) + y * y * 0.1), (ZERO, x))[1],
+    "counted": lambda x: while_loop(lambda i, y: i < 4, lambda i, y: (i + 1, y * tf.sin(x) + y * y * 0.1), (ZERO, x))[
+        1
+    ],
     "as long as": lambda x: while_loop(lambda y: y < 100.0, lambda y: (y * (x + 0.5),), (x,))[0],
     "no turns": lambda x: while_loop(lambda y: y < 0.0, lambda y: [y * x], [x * x])[0],
     "linear": lambda x: while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * 2.0 + x), (ZERO, x))[1],
-    "uses the counter": lambda x: while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * tf.cast(i + 1, tf.float64)), (ZERO, x))[1],
+    "uses the counter": lambda x: while_loop(
+        lambda i, y: i < 3, lambda i, y: (i + 1, y * tf.cast(i + 1, tf.float64)), (ZERO, x)
+    )[1],
     "swaps": lambda x: while_loop(lambda i, a, b: i < 3, lambda i, a, b: (i + 1, b * 1.5, a * x), (ZERO, x, x * x))[1],
     "not the state": lambda x: while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, x * x), (ZERO, x))[1],
-    "stops the gradient": lambda x: x * while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, tf.stop_gradient(y) * x), (ZERO, x))[1],
+    "stops the gradient": lambda x: (
+        x * while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, tf.stop_gradient(y) * x), (ZERO, x))[1]
+    ),
 }
 
 
@@ -165,7 +185,9 @@ def test_loops_in_loops_and_branches():
 
 def test_loops_over_vectors_and_their_rows():
     x = tf.constant([1.0, 2.0, 3.0], tf.float64)
-    rows = lambda x: while_loop(lambda i, s: i < 3, lambda i, s: (i + 1, s + x[i] * x[i] * s), (ZERO, tf.constant(1.0, tf.float64)))[1]
+    rows = lambda x: while_loop(
+        lambda i, s: i < 3, lambda i, s: (i + 1, s + x[i] * x[i] * s), (ZERO, tf.constant(1.0, tf.float64))
+    )[1]
     assert_every_form(rows, x, rtol=1e-11)
     whole = lambda x: while_loop(lambda i, s: i < 3, lambda i, s: (i + 1, s * x + tf.reduce_mean(s)), (ZERO, x))[1]
     assert_every_form(whole, x, rtol=1e-11)
@@ -195,7 +217,9 @@ def test_loop_variables_are_nests():
 
 
 def test_numbers_as_loop_variables():
-    f = lambda x: while_loop(lambda i, y: tf.logical_and(i < 10, y < 20.0), lambda i, y: (i + 1, y * x), (0, tf.constant(1.0, tf.float64)))
+    f = lambda x: while_loop(
+        lambda i, y: tf.logical_and(i < 10, y < 20.0), lambda i, y: (i + 1, y * x), (0, tf.constant(1.0, tf.float64))
+    )
     assert_same(graph(f)(X), f(X))
     assert graph(lambda: while_loop(lambda i: i < 3, lambda i: i + 1, [0]))()[0].dtype is tf.int32
 
@@ -203,7 +227,12 @@ def test_numbers_as_loop_variables():
 def test_maximum_iterations():
     f = lambda x, n: while_loop(lambda y: y < 300.0, lambda y: [y * 2.0], [x], maximum_iterations=n)
     for n, want in ((3, 12.0), (0, 1.5), (100, 384.0)):
-        assert float(f(X, n)[0]) == float(graph(lambda x, n=n: f(x, n))(X)[0]) == float(graph(f)(X, tf.constant(n))[0]) == want
+        assert (
+            float(f(X, n)[0])
+            == float(graph(lambda x, n=n: f(x, n))(X)[0])
+            == float(graph(f)(X, tf.constant(n))[0])
+            == want
+        )
     for what, got in forms(lambda x: f(x, 3)[0], X, 1):
         assert float(got) == 8.0, what
 
@@ -215,14 +244,23 @@ def test_back_prop_false_stops_gradients():
 
 
 def test_a_shape_that_changes():
-    grow = lambda x, **how: while_loop(lambda i, d: i < 3, lambda i, d: [i + 1, tf.concat([d, d * 2.0], 0)], [ZERO, x], **how)
-    with pytest.raises(ValueError, match=r"has shape \(1,\) before the loop, but shape \(2,\) after one iteration.*shape_invariants"):
+    grow = lambda x, **how: while_loop(
+        lambda i, d: i < 3, lambda i, d: [i + 1, tf.concat([d, d * 2.0], 0)], [ZERO, x], **how
+    )
+    with pytest.raises(
+        ValueError, match=r"has shape \(1,\) before the loop, but shape \(2,\) after one iteration.*shape_invariants"
+    ):
         graph(grow)(tf.ones([1]))
     assert state.trace is None
 
 
 def test_shape_invariants():
-    grow = lambda x: while_loop(lambda i, d: i < 3, lambda i, d: [i + 1, tf.concat([d, d * 2.0], 0)], [ZERO, x], shape_invariants=[tf.TensorShape([]), tf.TensorShape([None])])
+    grow = lambda x: while_loop(
+        lambda i, d: i < 3,
+        lambda i, d: [i + 1, tf.concat([d, d * 2.0], 0)],
+        [ZERO, x],
+        shape_invariants=[tf.TensorShape([]), tf.TensorShape([None])],
+    )
     assert graph(grow)(tf.ones([1]))[1].numpy().tolist() == [1.0, 2.0, 2.0, 4.0, 2.0, 4.0, 4.0, 8.0]
 
 
@@ -230,29 +268,70 @@ def test_shape_invariants():
 def test_gradients_through_unknown_shapes(form):
     ones = lambda n: tf.ones([n], tf.float64)
     if form == "branches":
-        f, x, want = lambda x: tf.reduce_sum(cond(x > 1.0, lambda: ones(2) * x, lambda: ones(3) * x)), X, tf.constant(2.0, tf.float64)
+        f, x, want = (
+            lambda x: tf.reduce_sum(cond(x > 1.0, lambda: ones(2) * x, lambda: ones(3) * x)),
+            X,
+            tf.constant(2.0, tf.float64),
+        )
     else:
         how = {"shape_invariants": [tf.TensorShape([]), tf.TensorShape([None])]}
-        f = lambda x: tf.reduce_sum(while_loop(lambda i, d: i < 3, lambda i, d: [i + 1, tf.concat([d, d * 2.0], 0)], [ZERO, x], **how)[1] ** 2)
+        f = lambda x: tf.reduce_sum(
+            while_loop(lambda i, d: i < 3, lambda i, d: [i + 1, tf.concat([d, d * 2.0], 0)], [ZERO, x], **how)[1] ** 2
+        )
         x, want = ones(1), tf.constant([250.0], tf.float64)
     for what, got in forms(f, x, 1):
         assert_same(got, want, what=what)
 
 
 def test_shape_invariants_of_elementwise_bodies():
-    f = lambda x: while_loop(lambda i, d: i < 3, lambda i, d: [i + 1, d * 2.0], [ZERO, x], shape_invariants=[tf.TensorShape([]), tf.TensorShape([None])])[1]
+    f = lambda x: while_loop(
+        lambda i, d: i < 3,
+        lambda i, d: [i + 1, d * 2.0],
+        [ZERO, x],
+        shape_invariants=[tf.TensorShape([]), tf.TensorShape([None])],
+    )[1]
     assert_same(graph(f)(tf.ones([2])), tf.constant([8.0, 8.0]))
 
 
 @pytest.mark.parametrize(
     ("test", "body", "start", "error", "message"),
     [
-        (lambda i, d: i < 3, lambda i, d: [i + 1, tf.cast(d, tf.int32)], lambda x: [ZERO, x], TypeError, "has dtype float64 before the loop, but dtype int32 after one iteration"),
+        (
+            lambda i, d: i < 3,
+            lambda i, d: [i + 1, tf.cast(d, tf.int32)],
+            lambda x: [ZERO, x],
+            TypeError,
+            "has dtype float64 before the loop, but dtype int32 after one iteration",
+        ),
         (lambda i: i < 3, lambda i: [i + 1.5], lambda x: [0], TypeError, "int32"),
-        (lambda i, d: i < 3, lambda i, d: [i + 1], lambda x: [ZERO, x], ValueError, "must return what it takes, in the same form"),
-        (lambda i, d: i < 3, lambda i, d: [i + 1, (d, d)], lambda x: [ZERO, x], ValueError, "must return what it takes, in the same form"),
-        (lambda d: tf.stack([d < 3.0, d < 4.0]), lambda d: [d + 1.0], lambda x: [x], ValueError, r"must be a scalar bool, but is bool\[2\]"),
-        (lambda d: tf.cast(d, tf.int32), lambda d: [d - 1.0], lambda x: [x], ValueError, r"must be a scalar bool, but is int32\[\]"),
+        (
+            lambda i, d: i < 3,
+            lambda i, d: [i + 1],
+            lambda x: [ZERO, x],
+            ValueError,
+            "must return what it takes, in the same form",
+        ),
+        (
+            lambda i, d: i < 3,
+            lambda i, d: [i + 1, (d, d)],
+            lambda x: [ZERO, x],
+            ValueError,
+            "must return what it takes, in the same form",
+        ),
+        (
+            lambda d: tf.stack([d < 3.0, d < 4.0]),
+            lambda d: [d + 1.0],
+            lambda x: [x],
+            ValueError,
+            r"must be a scalar bool, but is bool\[2\]",
+        ),
+        (
+            lambda d: tf.cast(d, tf.int32),
+            lambda d: [d - 1.0],
+            lambda x: [x],
+            ValueError,
+            r"must be a scalar bool, but is int32\[\]",
+        ),
         (lambda d: d < 1.0, 3, lambda x: [x], TypeError, "'body' must be callable"),
         (3, lambda d: d, lambda x: [x], TypeError, "'cond' must be callable"),
         (lambda: True, lambda: [], lambda x: [], ValueError, "'loop_vars' must not be empty"),
@@ -301,16 +380,24 @@ def test_a_whole_training_loop_inside():
 def test_tensor_arrays_as_loop_variables():
     def f(x):
         array = TensorArray(tf.float64, size=3)
-        _, array = while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a.write(i, x * tf.cast(i, tf.float64))), (ZERO, array))
+        _, array = while_loop(
+            lambda i, a: i < 3, lambda i, a: (i + 1, a.write(i, x * tf.cast(i, tf.float64))), (ZERO, array)
+        )
         return tf.reduce_sum(array.stack() ** 2)
 
     assert_every_form(f, X)
 
     def fibonacci(n):
         array = TensorArray(tf.int32, size=n, element_shape=[]).write(0, 1).write(1, 1)
-        return while_loop(lambda i, a: i < n, lambda i, a: (i + 1, a.write(i, a.read(i - 1) + a.read(i - 2))), (tf.constant(2), array))[1].stack()
+        return while_loop(
+            lambda i, a: i < n, lambda i, a: (i + 1, a.write(i, a.read(i - 1) + a.read(i - 2))), (tf.constant(2), array)
+        )[1].stack()
 
-    assert graph(lambda: fibonacci(10))().numpy().tolist() == fibonacci(10).numpy().tolist() == [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]
+    assert (
+        graph(lambda: fibonacci(10))().numpy().tolist()
+        == fibonacci(10).numpy().tolist()
+        == [1, 1, 2, 3, 5, 8, 13, 21, 34, 55]
+    )
 
 
 def test_loops_stay_rolled():

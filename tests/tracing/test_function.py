@@ -35,7 +35,15 @@ def traces(f, *calls):
 
 
 def test_one_trace_for_each_dtype_and_shape():
-    calls = [tf.constant(1), tf.constant(2), tf.constant(1.0), tf.constant([1.0]), tf.constant([2.0]), tf.constant([1.0, 2.0]), tf.constant(3)]
+    calls = [
+        tf.constant(1),
+        tf.constant(2),
+        tf.constant(1.0),
+        tf.constant([1.0]),
+        tf.constant([2.0]),
+        tf.constant([1.0, 2.0]),
+        tf.constant(3),
+    ]
     assert traces(graph(lambda x: x + x), *[(x,) for x in calls]) == [1, 1, 2, 3, 3, 4, 4]
 
 
@@ -56,7 +64,9 @@ def test_none_is_a_value_of_its_own():
 
 def test_numpy_arguments_are_tensors():
     f = graph(lambda x: x * 2)
-    assert traces(f, (np.float32(1),), (tf.constant(2.0),), (np.ones(3),), (tf.zeros([3], tf.float64),), (np.ones(3, np.int8),)) == [1, 1, 2, 2, 3]
+    assert traces(
+        f, (np.float32(1),), (tf.constant(2.0),), (np.ones(3),), (tf.zeros([3], tf.float64),), (np.ones(3, np.int8),)
+    ) == [1, 1, 2, 2, 3]
     out = f(np.array([1, 2, 3], np.int8))
     assert out.dtype is tf.int8 and out.numpy().tolist() == [2, 4, 6]
     assert f.get_concrete_function(np.ones(3)) is f.get_concrete_function(TensorSpec([3], tf.float64))
@@ -66,7 +76,15 @@ def test_numpy_arguments_are_tensors():
 def test_structure_of_nests_counts():
     one = tf.constant(1.0)
     f = graph(lambda x: tf.nest.flatten(x)[0])
-    assert traces(f, ([one],), ((one,),), ({"a": one},), ({"b": one},), ([one, one],), ([one],), ([[one]],)) == [1, 2, 3, 4, 5, 5, 6]
+    assert traces(f, ([one],), ((one,),), ({"a": one},), ({"b": one},), ([one, one],), ([one],), ([[one]],)) == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        5,
+        6,
+    ]
 
 
 def test_nests_and_named_tuples_go_in_and_out():
@@ -99,7 +117,14 @@ def test_python_objects_pass_through():
 
 def test_defaults_keywords_and_positions_are_one_call():
     f = graph(lambda x, y=2, *, z=3: x * y * z)
-    for args, kwargs, count in [((1,), {}, 1), ((1, 2), {}, 1), ((1,), {"y": 2}, 1), ((), {"y": 2, "x": 1}, 1), ((1,), {"z": 3}, 1), ((1,), {"z": 4}, 2)]:
+    for args, kwargs, count in [
+        ((1,), {}, 1),
+        ((1, 2), {}, 1),
+        ((1,), {"y": 2}, 1),
+        ((), {"y": 2, "x": 1}, 1),
+        ((1,), {"z": 3}, 1),
+        ((1,), {"z": 4}, 2),
+    ]:
         assert int(f(*args, **kwargs)) == 2 * kwargs.get("z", 3)
         assert f.experimental_get_tracing_count() == count
 
@@ -249,7 +274,10 @@ def test_retracing_again_and_again_warns_once_and_names_the_argument():
 
 def test_retracing_for_shapes_names_both_shapes():
     f = graph(lambda first, second: first + second)
-    with pytest.warns(RetraceWarning, match=r"'second' was TensorSpec\(shape=\(4,\), dtype=tf.float32, name=None\) and is now TensorSpec\(shape=\(5,\)"):
+    with pytest.warns(
+        RetraceWarning,
+        match=r"'second' was TensorSpec\(shape=\(4,\), dtype=tf.float32, name=None\) and is now TensorSpec\(shape=\(5,\)",
+    ):
         for n in range(1, 8):
             f(tf.constant(1.0), tf.ones([n]))
 
@@ -395,10 +423,14 @@ def test_an_input_signature_of_nests_and_with_defaults():
     assert both.experimental_get_tracing_count() == 1
 
 
-@pytest.mark.parametrize("bad", [tf.constant([1, 2]), tf.constant([[1.0]]), tf.constant(1.0), tf.constant([1.0], tf.float64)])
+@pytest.mark.parametrize(
+    "bad", [tf.constant([1, 2]), tf.constant([[1.0]]), tf.constant(1.0), tf.constant([1.0], tf.float64)]
+)
 def test_an_input_signature_refuses_other_dtypes_and_shapes(bad):
     f = graph(lambda x: x, input_signature=[TensorSpec([None], tf.float32)])
-    with pytest.raises(TypeError, match=r"Can not cast TensorSpec\(shape=.*to TensorSpec\(shape=\(None,\), dtype=tf.float32"):
+    with pytest.raises(
+        TypeError, match=r"Can not cast TensorSpec\(shape=.*to TensorSpec\(shape=\(None,\), dtype=tf.float32"
+    ):
         f(bad)
     assert f.experimental_get_tracing_count() == 0
 
@@ -452,9 +484,16 @@ def test_a_concrete_function_runs_and_tells_its_signature():
 
 
 def test_a_concrete_function_binds_by_name_and_position():
-    c = graph(lambda b, a: b - a).get_concrete_function(TensorSpec([], tf.float32), TensorSpec([], tf.float32, "second"))
+    c = graph(lambda b, a: b - a).get_concrete_function(
+        TensorSpec([], tf.float32), TensorSpec([], tf.float32, "second")
+    )
     one, ten = tf.constant(1.0), tf.constant(10.0)
-    for args, kwargs in [((ten, one), {}), ((ten,), {"a": one}), ((), {"a": one, "b": ten}), ((), {"second": one, "b": ten})]:
+    for args, kwargs in [
+        ((ten, one), {}),
+        ((ten,), {"a": one}),
+        ((), {"a": one, "b": ten}),
+        ((), {"second": one, "b": ten}),
+    ]:
         assert float(c(*args, **kwargs)) == 9.0
     assert [s.name for s in c.structured_input_signature[0]] == ["b", "second"]
 
@@ -471,7 +510,9 @@ def test_a_concrete_function_refuses_what_it_was_not_traced_for():
     c = graph(lambda x: x * 2.0).get_concrete_function(TensorSpec([2], tf.float32))
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"'x' of .* must be float32\[2\], but is int32\[2\]"):
         c(tf.constant([1, 2]))
-    with pytest.raises((TypeError, ValueError), match=r"must be float32\[2\], but is float32\[3\]"):  # TensorFlow lets shapes pass
+    with pytest.raises(
+        (TypeError, ValueError), match=r"must be float32\[2\], but is float32\[3\]"
+    ):  # TensorFlow lets shapes pass
         c(tf.constant([1.0, 2.0, 3.0]))
     with pytest.raises(TypeError, match="missing a required argument: 'x'"):
         c()

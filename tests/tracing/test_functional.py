@@ -25,7 +25,11 @@ def test_map_fn_in_every_form():
 
 
 def test_map_fn_over_nests():
-    f = lambda x: map_fn(lambda e: {"p": e[0] * e[1], "q": (e[0], tf.cast(e[1], tf.int32))}, (x, x * 2.0), fn_output_signature={"p": tf.float64, "q": (tf.float64, tf.int32)})
+    f = lambda x: map_fn(
+        lambda e: {"p": e[0] * e[1], "q": (e[0], tf.cast(e[1], tf.int32))},
+        (x, x * 2.0),
+        fn_output_signature={"p": tf.float64, "q": (tf.float64, tf.int32)},
+    )
     want = {"p": [2.0, 8.0, 18.0], "q": ([1.0, 2.0, 3.0], [2, 4, 6])}
     for g in (f, graph(f)):
         out = g(V)
@@ -34,7 +38,11 @@ def test_map_fn_over_nests():
 
 
 def test_map_fn_gives_other_dtypes_and_takes_numbers():
-    for how in ({"dtype": tf.int32}, {"fn_output_signature": tf.int32}, {"fn_output_signature": TensorSpec([], tf.int32)}):
+    for how in (
+        {"dtype": tf.int32},
+        {"fn_output_signature": tf.int32},
+        {"fn_output_signature": TensorSpec([], tf.int32)},
+    ):
 
         def f(x):
             return map_fn(lambda e: tf.cast(e, tf.int32) + 1, x, **how)  # noqa: B023
@@ -42,13 +50,19 @@ def test_map_fn_gives_other_dtypes_and_takes_numbers():
         assert_same(f(V), tf.constant([2, 3, 4]))
         assert_same(graph(f)(V), tf.constant([2, 3, 4]))
     assert map_fn(lambda e: 7, V, fn_output_signature=tf.float32).dtype is tf.float32
-    assert graph(lambda x: map_fn(lambda e: 7, x, fn_output_signature=tf.float32))(V).numpy().tolist() == [7.0, 7.0, 7.0]
+    assert graph(lambda x: map_fn(lambda e: 7, x, fn_output_signature=tf.float32))(V).numpy().tolist() == [
+        7.0,
+        7.0,
+        7.0,
+    ]
 
 
 def test_map_fn_of_nothing():
     for g in (lambda f: f, graph):
         assert g(lambda x: map_fn(lambda e: e[0], x))(tf.zeros([0, 2])).shape == (0,)
-        assert g(lambda x: map_fn(lambda e: tf.cast(e, tf.int32), x, fn_output_signature=tf.int32))(tf.zeros([0, 2])).shape == (0, 2)
+        assert g(lambda x: map_fn(lambda e: tf.cast(e, tf.int32), x, fn_output_signature=tf.int32))(
+            tf.zeros([0, 2])
+        ).shape == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +81,9 @@ def test_map_fn_refuses(elems, error):
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("start", [False, True])
 def test_scan_in_every_form(reverse, start):
-    f = lambda x: scan(lambda a, e: a * e + tf.sin(a), x, initializer=x[1] * 2.0 if start else None, reverse=reverse) * x
+    f = lambda x: (
+        scan(lambda a, e: a * e + tf.sin(a), x, initializer=x[1] * 2.0 if start else None, reverse=reverse) * x
+    )
     assert_every_form(f, V, rtol=1e-11)
 
 
@@ -75,7 +91,13 @@ def test_scan_is_numpys_accumulation():
     for g in (lambda f: f, graph):
         np.testing.assert_allclose(g(lambda x: scan(tf.multiply, x))(V), np.cumprod(V))
         np.testing.assert_allclose(g(lambda x: scan(tf.add, x, reverse=True))(V), np.cumsum(V.numpy()[::-1])[::-1])
-        a, b = g(lambda x: scan(lambda s, e: (s[0] + e, s[1] * e), x, initializer=(tf.constant(0.0, tf.float64), tf.constant(1.0, tf.float64))))(V)
+        a, b = g(
+            lambda x: scan(
+                lambda s, e: (s[0] + e, s[1] * e),
+                x,
+                initializer=(tf.constant(0.0, tf.float64), tf.constant(1.0, tf.float64)),
+            )
+        )(V)
         assert (a.numpy().tolist(), b.numpy().tolist()) == ([1.0, 3.0, 6.0], [1.0, 2.0, 6.0])
         squares = g(lambda x: scan(lambda s, e: s + e[0] * e[1], (x, x), initializer=tf.constant(0.0, tf.float64)))(V)
         np.testing.assert_allclose(squares, np.cumsum(V.numpy() ** 2))
@@ -90,7 +112,10 @@ def test_folds_in_every_form(fold):
 
 
 def test_folds_start_where_they_should():
-    string = lambda fold, **how: [fold(lambda a, e: a * 10 + e, tf.constant([1, 2, 3]), **how), graph(lambda x: fold(lambda a, e: a * 10 + e, x, **how))(tf.constant([1, 2, 3]))]
+    string = lambda fold, **how: [
+        fold(lambda a, e: a * 10 + e, tf.constant([1, 2, 3]), **how),
+        graph(lambda x: fold(lambda a, e: a * 10 + e, x, **how))(tf.constant([1, 2, 3])),
+    ]
     assert [int(x) for x in string(foldl)] == [123, 123]
     assert [int(x) for x in string(foldr)] == [321, 321]
     assert [int(x) for x in string(foldl, initializer=7)] == [7123, 7123]
@@ -107,7 +132,12 @@ def test_folds_start_where_they_should():
 
 def test_loops_of_one_element():
     one = tf.constant([2.0], tf.float64)
-    for f in (lambda x: map_fn(lambda e: e * e, x), lambda x: scan(lambda a, e: a * e, x), lambda x: foldl(lambda a, e: a * e, x), lambda x: vectorized_map(lambda e: e * e, x)):
+    for f in (
+        lambda x: map_fn(lambda e: e * e, x),
+        lambda x: scan(lambda a, e: a * e, x),
+        lambda x: foldl(lambda a, e: a * e, x),
+        lambda x: vectorized_map(lambda e: e * e, x),
+    ):
         assert_same(graph(f)(one), f(one))
 
 
@@ -149,7 +179,15 @@ def test_switch_case():
             assert float(got) == want, what
 
 
-@pytest.mark.parametrize(("index", "branches", "error"), [(X, [lambda: X], TypeError), (tf.constant(1), [], ValueError), (tf.constant(1), {1.5: lambda: X}, TypeError), (tf.constant(0), [X], TypeError)])
+@pytest.mark.parametrize(
+    ("index", "branches", "error"),
+    [
+        (X, [lambda: X], TypeError),
+        (tf.constant(1), [], ValueError),
+        (tf.constant(1), {1.5: lambda: X}, TypeError),
+        (tf.constant(0), [X], TypeError),
+    ],
+)
 def test_switch_case_refuses(index, branches, error):
     with pytest.raises(error):
         switch_case(index, branches)
@@ -168,7 +206,9 @@ def test_vectorized_map_over_nests_and_constants():
     for g in (f, graph(f)):
         out = g(M)
         assert out["a"].numpy().tolist() == [3.0, 7.0, 11.0] and out["b"].numpy().tolist() == [7.0, 7.0, 7.0]
-    assert_same(vectorized_map(lambda e: e[0] @ e[1], (tf.ones([2, 2, 3]), tf.ones([2, 3, 1]))), tf.fill([2, 2, 1], 3.0))
+    assert_same(
+        vectorized_map(lambda e: e[0] @ e[1], (tf.ones([2, 2, 3]), tf.ones([2, 3, 1]))), tf.fill([2, 2, 1], 3.0)
+    )
     assert_same(vectorized_map(lambda e: e[0] + e[1], (M, tf.ones([1, 2], tf.float64))), M + 1.0)
     assert_same(vectorized_map(graph(lambda e: e * 2.0), M), M * 2.0)
     with pytest.raises(ValueError, match="same first dimension"):
@@ -227,12 +267,18 @@ def test_tensor_arrays_that_grow_scatter_and_split():
     assert grown.stack().numpy().tolist() == [1.0, 0.0, 3.0] and grown.dynamic_size
     assert TensorArray(tf.float64, size=3).scatter([2, 0, 1], V).stack().numpy().tolist() == [2.0, 3.0, 1.0]
     parts = TensorArray(tf.float64, size=2).split(V, [1, 2])
-    assert parts.read(0).numpy().tolist() == [1.0] and parts.read(1).numpy().tolist() == [2.0, 3.0] and parts.concat().numpy().tolist() == [1.0, 2.0, 3.0]
+    assert (
+        parts.read(0).numpy().tolist() == [1.0]
+        and parts.read(1).numpy().tolist() == [2.0, 3.0]
+        and parts.concat().numpy().tolist() == [1.0, 2.0, 3.0]
+    )
 
 
 def test_tensor_arrays_refuse():
     array = TensorArray(tf.float32, size=2)
-    with pytest.raises(tf.errors.OutOfRangeError, match="Tried to write to index 2 but array is not resizeable and size is: 2"):
+    with pytest.raises(
+        tf.errors.OutOfRangeError, match="Tried to write to index 2 but array is not resizeable and size is: 2"
+    ):
         array.write(2, 1.0)
     with pytest.raises(tf.errors.OutOfRangeError, match="Tried to read from index 2 but array size is: 2"):
         array.read(2)

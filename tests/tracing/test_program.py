@@ -66,7 +66,9 @@ def test_a_persistent_tape_around():
     for target, want in [(a, 3.0), (b, 6.75), (c, 5 * 1.5**4), ([a, b], 9.75), (a, 3.0)]:
         np.testing.assert_allclose(float(tape.gradient(target, X)), want, 1e-14)
     assert float(tape.gradient(a, X, output_gradients=tf.constant(3.0, tf.float64))) == 9.0
-    np.testing.assert_allclose(float(tape.gradient([a, b], X, output_gradients=[tf.constant(2.0, tf.float64), None])), 12.75, 1e-14)
+    np.testing.assert_allclose(
+        float(tape.gradient([a, b], X, output_gradients=[tf.constant(2.0, tf.float64), None])), 12.75, 1e-14
+    )
 
 
 def test_results_are_sources_too():
@@ -75,7 +77,9 @@ def test_results_are_sources_too():
         a, b, c = graph(lambda x: (x, x * x, x * x))(X)
         d = b * c
     assert float(tape.gradient(a, X)) == 1.0
-    assert tape.gradient(b, a) is None and tape.gradient(b, c) is None  # results of one call do not depend on each other
+    assert (
+        tape.gradient(b, a) is None and tape.gradient(b, c) is None
+    )  # results of one call do not depend on each other
     assert float(tape.gradient(d, b)) == 2.25 and float(tape.gradient(d, X)) == 4 * 1.5**3
 
 
@@ -124,7 +128,11 @@ def test_jacobians():
     hessian = lambda f, x: jacobian(lambda z: derivative(f, z), x)
     y = lambda x: tf.reduce_sum(x**3) * x[0]
     want = hessian(y, x)
-    for g in (lambda x: hessian(graph(y), x), graph(lambda x: hessian(y, x)), lambda x: jacobian(graph(lambda z: derivative(y, z)), x)):
+    for g in (
+        lambda x: hessian(graph(y), x),
+        graph(lambda x: hessian(y, x)),
+        lambda x: jacobian(graph(lambda z: derivative(y, z)), x),
+    ):
         assert_same(g(x), want, 1e-13)
 
 
@@ -157,7 +165,9 @@ def test_a_hessian_vector_product_inside():
 
     a, b = 1.0, 2.0
     want = [2 * np.cos(a) - a * np.sin(a), np.cos(b)]
-    np.testing.assert_allclose(product(tf.constant([a, b], tf.float64), tf.constant([1.0, 0.0], tf.float64)), want, 1e-14)
+    np.testing.assert_allclose(
+        product(tf.constant([a, b], tf.float64), tf.constant([1.0, 0.0], tf.float64)), want, 1e-14
+    )
 
 
 # -- what a gradient flows to ----------------------------------------------------------------------------------------------------
@@ -203,8 +213,14 @@ def test_a_tape_inside_watches_what_is_captured():
 @pytest.mark.parametrize("form", ["cond", "while", "while in cond"])
 def test_captured_tensors_inside_control_flow(form, watched_first):
     c = tf.constant(0.7, tf.float64)
-    loop = lambda x: while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * c + tf.sin(y) * c * c), (tf.constant(0), x))[1]
-    f = {"cond": lambda x: cond(x > 1.0, lambda: x * c * c, lambda: x), "while": loop, "while in cond": lambda x: cond(x > 1.0, lambda: loop(x) * c, lambda: x)}[form]
+    loop = lambda x: while_loop(
+        lambda i, y: i < 3, lambda i, y: (i + 1, y * c + tf.sin(y) * c * c), (tf.constant(0), x)
+    )[1]
+    f = {
+        "cond": lambda x: cond(x > 1.0, lambda: x * c * c, lambda: x),
+        "while": loop,
+        "while in cond": lambda x: cond(x > 1.0, lambda: loop(x) * c, lambda: x),
+    }[form]
     g = graph(f)
     if not watched_first:
         assert_same(g(X), f(X))
@@ -297,10 +313,16 @@ def assigning(kind, v):
         graph(lambda z: v.assign(v * z))(x)
         return v * x
 
-    return {f.__name__: f for f in (assigned_then_read, added_then_read, read_between, in_a_branch, in_a_loop, in_a_nested_function)}[kind]
+    return {
+        f.__name__: f
+        for f in (assigned_then_read, added_then_read, read_between, in_a_branch, in_a_loop, in_a_nested_function)
+    }[kind]
 
 
-@pytest.mark.parametrize("kind", ["assigned_then_read", "added_then_read", "read_between", "in_a_branch", "in_a_loop", "in_a_nested_function"])
+@pytest.mark.parametrize(
+    "kind",
+    ["assigned_then_read", "added_then_read", "read_between", "in_a_branch", "in_a_loop", "in_a_nested_function"],
+)
 @pytest.mark.parametrize("tape", ["outside", "inside"])
 def test_assignments_cut_gradients_as_in_eager_execution(kind, tape):
     """No gradient flows through an assignment, and the variable's gradient is the sum over all its values that were read. Checked against TensorFlow 2.21."""
@@ -316,10 +338,14 @@ def test_assignments_cut_gradients_as_in_eager_execution(kind, tape):
     want = run(take)
     got = run(graph(take) if tape == "inside" else lambda x: gradient(graph(f), [v, x], x))
     if kind == "in_a_branch":
-        want[2] = tf.zeros_like(X)  # a traced cond is connected to what the other branch depends on; so it is in TensorFlow
+        want[2] = tf.zeros_like(
+            X
+        )  # a traced cond is connected to what the other branch depends on; so it is in TensorFlow
     assert_same(got, want, 1e-13)
     if kind == "assigned_then_read":
-        np.testing.assert_allclose([float(g) for g in got[1:3]], [1.5, 2 * 1.25 * 1.5])  # x, and the value of v that was read
+        np.testing.assert_allclose(
+            [float(g) for g in got[1:3]], [1.5, 2 * 1.25 * 1.5]
+        )  # x, and the value of v that was read
 
 
 def test_a_training_step_is_the_same_as_in_eager_execution():
@@ -533,13 +559,20 @@ def run_steps(steps, x, y):
 
 
 @settings(max_examples=60)
-@given(straight_line_programs(), st.sampled_from([(), (1,), (3,), (2, 1), (2, 3)]), st.sampled_from([(3,), (1, 3), (2, 3), (2, 1)]), st.integers(0, 2**31))
+@given(
+    straight_line_programs(),
+    st.sampled_from([(), (1,), (3,), (2, 1), (2, 3)]),
+    st.sampled_from([(3,), (1, 3), (2, 3), (2, 1)]),
+    st.integers(0, 2**31),
+)
 def test_random_programs_agree_with_eager_execution(steps, shape_x, shape_y, seed):
     rng = np.random.default_rng(seed)
     x, y = tf.constant(rng.normal(size=shape_x)), tf.constant(rng.normal(size=shape_y))
     try:
         want = run_steps(steps, x, y)
-    except tf.errors.InvalidArgumentError:  # shapes that do not fit, or an axis that a scalar lacks: then tracing must say so too
+    except (
+        tf.errors.InvalidArgumentError
+    ):  # shapes that do not fit, or an axis that a scalar lacks: then tracing must say so too
         with pytest.raises((tf.errors.InvalidArgumentError, ValueError)):
             graph(lambda x, y: run_steps(steps, x, y))(x, y)
         return
@@ -558,5 +591,3 @@ def test_random_programs_agree_with_eager_execution(steps, shape_x, shape_y, see
             assert (a is None) == (b is None)
             if a is not None and np.isfinite(scale) and scale < 1e9:
                 np.testing.assert_allclose(a / scale, b / scale, 0, atol=1e-9)
-
-

@@ -111,7 +111,9 @@ def test_common_subexpressions_are_computed_once():
     g = traced(lambda x: tf.sin(x) * tf.sin(x) + tf.sin(x * 1.0), F)
     assert names(simplify.simplify(g)).count("sin") == 1
     assert_same_bits(g, [SPECIAL])
-    different = traced(lambda x: tf.reduce_sum(tf.reshape(x, [3, 4]), axis=0)[0] + tf.reduce_sum(tf.reshape(x, [3, 4]), axis=1)[0], F)
+    different = traced(
+        lambda x: tf.reduce_sum(tf.reshape(x, [3, 4]), axis=0)[0] + tf.reduce_sum(tf.reshape(x, [3, 4]), axis=1)[0], F
+    )
     assert names(simplify.simplify(different)).count("sum") == 2  # not the same axis
     assert names(simplify.simplify(different)).count("reshape") == 1
 
@@ -119,7 +121,10 @@ def test_common_subexpressions_are_computed_once():
 def test_attributes_that_compare_equal_but_differ_are_told_apart():
     g = traced(lambda x: [tf.cast(x, tf.int32), tf.cast(x, tf.int64), tf.cast(x, tf.bool)], Aval((3,), tf.float64))
     assert_same_bits(g, [np.array([0.0, 1.0, 2.5])])
-    ones = traced(lambda x: [x * tf.constant(1.0, tf.float64) + tf.constant(0.0, tf.float64), x + tf.constant(-0.0, tf.float64)], F)
+    ones = traced(
+        lambda x: [x * tf.constant(1.0, tf.float64) + tf.constant(0.0, tf.float64), x + tf.constant(-0.0, tf.float64)],
+        F,
+    )
     assert_same_bits(ones, [SPECIAL])  # 0.0 == -0.0, but they are two constants
 
 
@@ -147,7 +152,11 @@ def test_large_constants_are_not_made():
 
 
 def test_what_fails_when_folded_fails_when_it_runs():
-    f = graph(lambda x: cond(x > 0, lambda: x, lambda: x * tf.gather(tf.constant([1.0, 2.0]), tf.cast(tf.ones_like(x), tf.int32) * 5)))
+    f = graph(
+        lambda x: cond(
+            x > 0, lambda: x, lambda: x * tf.gather(tf.constant([1.0, 2.0]), tf.cast(tf.ones_like(x), tf.int32) * 5)
+        )
+    )
     assert float(f(tf.constant(1.0))) == 1.0
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"5 is not in \[0, 2\)(.|\n)*test_simplify.py"):
         f(tf.constant(-1.0))
@@ -177,7 +186,12 @@ def test_effects_inside_control_flow_keep_it():
         tf.debugging.assert_positive(x)
         return x
 
-    f = graph(lambda x: (while_loop(lambda i: i < 3, lambda i: [(check(x - tf.cast(i, tf.float32)), i + 1)[1]], [tf.constant(0)]), x)[1])
+    f = graph(
+        lambda x: (
+            while_loop(lambda i: i < 3, lambda i: [(check(x - tf.cast(i, tf.float32)), i + 1)[1]], [tf.constant(0)]),
+            x,
+        )[1]
+    )
     assert float(f(tf.constant(5.0))) == 5.0
     with pytest.raises(tf.errors.InvalidArgumentError):
         f(tf.constant(1.5))
@@ -202,8 +216,32 @@ def test_partition_shares_the_forward_work():
 # -- random programs ---------------------------------------------------------------------------------------------------------------------
 
 CONSTANTS = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, np.nan, np.inf, 1e-310]
-UNARY = [tf.negative, tf.abs, tf.sqrt, tf.square, tf.identity, tf.stop_gradient, tf.floor, tf.sign, lambda x: tf.cast(x, tf.float64), tf.zeros_like, tf.ones_like, tf.exp, tf.tanh]
-BINARY = [tf.add, tf.subtract, tf.multiply, tf.divide, tf.maximum, tf.minimum, tf.pow, lambda x, y: tf.where(x < y, x, y), lambda x, y: tf.cast(x > y, tf.float64)]
+UNARY = [
+    tf.negative,
+    tf.abs,
+    tf.sqrt,
+    tf.square,
+    tf.identity,
+    tf.stop_gradient,
+    tf.floor,
+    tf.sign,
+    lambda x: tf.cast(x, tf.float64),
+    tf.zeros_like,
+    tf.ones_like,
+    tf.exp,
+    tf.tanh,
+]
+BINARY = [
+    tf.add,
+    tf.subtract,
+    tf.multiply,
+    tf.divide,
+    tf.maximum,
+    tf.minimum,
+    tf.pow,
+    lambda x, y: tf.where(x < y, x, y),
+    lambda x, y: tf.cast(x > y, tf.float64),
+]
 
 
 @st.composite
@@ -226,18 +264,27 @@ def run(steps, outputs, x, y):
 
 
 @settings(max_examples=150)
-@given(programs(), st.sampled_from([((), ()), ((3,), ()), ((2, 3), (3,)), ((3,), (1,))]), st.lists(st.sampled_from(list(SPECIAL)), min_size=9, max_size=9))
+@given(
+    programs(),
+    st.sampled_from([((), ()), ((3,), ()), ((2, 3), (3,)), ((3,), (1,))]),
+    st.lists(st.sampled_from(list(SPECIAL)), min_size=9, max_size=9),
+)
 @example(([(tf.add, (0, 0.0)), (tf.subtract, (2, -0.0)), (tf.multiply, (3, 1.0))], [4]), ((), ()), [-0.0] * 9)
 def test_random_programs_keep_their_bits(program, shapes, numbers):
     steps, outputs = program
     avals = [Aval(s, tf.float64) for s in shapes]
-    xs = [np.resize(np.array(numbers), 6)[: int(np.prod(shapes[0]))].reshape(shapes[0])[()], np.array(numbers[6:])[: int(np.prod(shapes[1]))].reshape(shapes[1])[()]]
+    xs = [
+        np.resize(np.array(numbers), 6)[: int(np.prod(shapes[0]))].reshape(shapes[0])[()],
+        np.array(numbers[6:])[: int(np.prod(shapes[1]))].reshape(shapes[1])[()],
+    ]
     g = traced(lambda x, y: run(steps, outputs, x, y), *avals)
     assert_same_bits(g, xs)
     eager = run(steps, outputs, *[tf.constant(x) for x in xs])
     f = lambda x, y: run(steps, outputs, x, y)
     assert bits([t._a for t in eager]) == bits([t._a for t in numpy_graph(f)(*[tf.constant(x) for x in xs])])
-    if not {tf.exp, tf.tanh, tf.pow} & {step for step, _ in steps}:  # arithmetic and sqrt: compiled code has the same bits, but for the sign of a NaN
+    if not {tf.exp, tf.tanh, tf.pow} & {
+        step for step, _ in steps
+    }:  # arithmetic and sqrt: compiled code has the same bits, but for the sign of a NaN
         for a, b in zip(graph(f)(*[tf.constant(x) for x in xs]), eager, strict=True):
             np.testing.assert_array_equal(a, b)
             np.testing.assert_array_equal(np.signbit(a)[~np.isnan(a)], np.signbit(b)[~np.isnan(b)])

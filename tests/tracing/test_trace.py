@@ -31,7 +31,15 @@ def during_trace(f, *args):
 def test_a_symbolic_tensor_is_a_tensor_with_shape_and_dtype_but_no_value():
     def look(x):
         assert tracing() and isinstance(x, SymbolicTensor)
-        return isinstance(x, tf.Tensor), tf.is_tensor(x), x.shape == (2, 3), x.dtype, x.shape.rank, x.ndim, x.get_shape() == (2, 3)
+        return (
+            isinstance(x, tf.Tensor),
+            tf.is_tensor(x),
+            x.shape == (2, 3),
+            x.dtype,
+            x.shape.rank,
+            x.ndim,
+            x.get_shape() == (2, 3),
+        )
 
     assert during_trace(look, tf.ones([2, 3])) == (True, True, True, tf.float32, 2, 2, True)
     assert not tracing()
@@ -63,7 +71,11 @@ def test_the_argument_gives_the_name():
 @pytest.mark.parametrize(
     ("use", "error", "message"),
     [
-        (lambda x: 1 if x > 0 else 2, OperatorNotAllowedInGraphError, "symbolic `tf.Tensor` as a Python `bool` is not allowed"),
+        (
+            lambda x: 1 if x > 0 else 2,
+            OperatorNotAllowedInGraphError,
+            "symbolic `tf.Tensor` as a Python `bool` is not allowed",
+        ),
         (lambda x: x > 0 and x < 1, OperatorNotAllowedInGraphError, "as a Python `bool`"),
         (lambda x: x in [1.0, 2.0], OperatorNotAllowedInGraphError, "as a Python `bool`"),
         (lambda x: float(x), TypeError, "`float`"),
@@ -97,7 +109,11 @@ def test_the_refusal_names_the_users_line():
 def test_a_symbolic_tensor_does_not_escape():
     kept = []
     graph(lambda x: kept.append(x * 2.0))(X)
-    for use in (lambda: kept[0] + 1.0, lambda: graph(lambda: kept[0] + 1.0)(), lambda: graph(lambda x: cond(x > 0, lambda: kept[0], lambda: x))(X)):
+    for use in (
+        lambda: kept[0] + 1.0,
+        lambda: graph(lambda: kept[0] + 1.0)(),
+        lambda: graph(lambda x: cond(x > 0, lambda: kept[0], lambda: x))(X),
+    ):
         with pytest.raises(TypeError, match="is out of scope"):
             use()
     branch = []
@@ -262,7 +278,9 @@ def test_a_variable_made_from_a_function_or_a_calculation():
         made["x"].assign_add(x)
         return made["x"] + 0.0
 
-    assert float(f(X)) == 8.0 and float(f(tf.constant(10.0))) == 18.0  # as TensorFlow: the first call's argument gives the initial value
+    assert (
+        float(f(X)) == 8.0 and float(f(tf.constant(10.0))) == 18.0
+    )  # as TensorFlow: the first call's argument gives the initial value
     assert float(made["again"]) == 7.0 and made["f"].numpy().tolist() == [1.0, 1.0]
 
 
@@ -319,7 +337,9 @@ def test_making_variables_again_is_tensorflows_error(later):
     f = graph(for_each_rank if later else each_time)
     if later:
         f(tf.constant(1.0))
-    with pytest.raises(ValueError, match=r"tf\.function only supports singleton tf\.Variables created on the first call"):
+    with pytest.raises(
+        ValueError, match=r"tf\.function only supports singleton tf\.Variables created on the first call"
+    ):
         f(tf.constant([1.0]))
     assert state.trace is None
 
@@ -426,7 +446,12 @@ def test_an_error_at_run_time_inside_control_flow_names_the_line(place):
 
 
 def test_shape_and_dtype_errors_are_found_when_tracing():
-    for f in (lambda x: x + tf.ones([3]), lambda x: tf.reshape(x, [2, 2]) @ tf.ones([3, 1]), lambda x: x + tf.ones([4], tf.int32), lambda x: tf.reduce_sum(x, axis=3)):
+    for f in (
+        lambda x: x + tf.ones([3]),
+        lambda x: tf.reshape(x, [2, 2]) @ tf.ones([3, 1]),
+        lambda x: x + tf.ones([4], tf.int32),
+        lambda x: tf.reduce_sum(x, axis=3),
+    ):
         g = graph(f)
         with pytest.raises((ValueError, TypeError), match=r"test_trace\.py:\d+"):
             g.get_concrete_function(TensorSpec([4], tf.float32))

@@ -267,7 +267,9 @@ class Variable:
             trace.update(self, p, d)
             return self if read_value else None
         if not self._d.kind & p.accepts:
-            raise invalid(f"Cannot {what} to the variable '{self._name}': {p.name} does not take {self._d.name} tensors.")
+            raise invalid(
+                f"Cannot {what} to the variable '{self._name}': {p.name} does not take {self._d.name} tensors."
+            )
         t = self._t
         a = t._a
         if type(a) is not np.ndarray:
@@ -278,7 +280,7 @@ class Variable:
         elif p.ufunc is not None and self._free(t):
             try:
                 p.ufunc(a, d._a, out=a)
-            except (FloatingPointError, RuntimeWarning):  # noqa: SIM105  (suppress costs more than the update)
+            except (FloatingPointError, RuntimeWarning):
                 pass  # NumPy looks for overflow and the like when the whole result is there
             del t
             self._t = Tensor(a, self._d)  # a new tensor for the new value: tapes must not take it for the old

@@ -167,7 +167,9 @@ def _checked(name: str, d: Any, x: Tensor) -> Any:
         return d
     d = convert(d, None, x._d)
     if d._d is not x._d and x._d.is_inexact:
-        raise invalid(f"The gradient function of {name} returned a {d._d.name} tensor for an argument of dtype {x._d.name}.")
+        raise invalid(
+            f"The gradient function of {name} returned a {d._d.name} tensor for an argument of dtype {x._d.name}."
+        )
     return d
 
 

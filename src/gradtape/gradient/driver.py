@@ -31,7 +31,9 @@ def accumulate(a: Any, b: Any) -> Any:
             return a._merge(b)
         a, b = (x.to_dense() if type(x) is IndexedSlices else x for x in (a, b))
     if a._d is not b._d:
-        raise invalid(f"A gradient rule gave a cotangent of dtype {b._d.name} where others are {a._d.name}: it must have its input's dtype.")
+        raise invalid(
+            f"A gradient rule gave a cotangent of dtype {b._d.name} where others are {a._d.name}: it must have its input's dtype."
+        )
     return ew.add(a, b)
 
 
@@ -80,11 +82,11 @@ def backward(
             g = _conj(g)
         if p.joint is not None:
             wanted = vjps if reach is None else tuple([n for n in vjps if in_keys[n] in reach])
-            for n, d in zip(wanted, p.joint(g, wanted, ins, out, attrs) if wanted else (), strict=True):
-                if d is not None:
+            for n, c in zip(wanted, p.joint(g, wanted, ins, out, attrs) if wanted else (), strict=True):
+                if c is not None:
                     k = in_keys[n]
-                    d = d if k in keep else _dense(d)
-                    pending[k] = accumulate(pending[k], d) if k in pending else d
+                    c = c if k in keep else _dense(c)
+                    pending[k] = accumulate(pending[k], c) if k in pending else c
             continue
         for n, vjp in vjps:
             k = in_keys[n]

@@ -47,7 +47,13 @@ def _single_gradients(tape: GradientTape, target: Tensor, source_keys: list, cot
 
 
 def jacobian(
-    tape: GradientTape, target: Any, sources: Any, unconnected: UnconnectedGradients, chunk_size: int | None, batched: bool = True) -> Any:
+    tape: GradientTape,
+    target: Any,
+    sources: Any,
+    unconnected: UnconnectedGradients,
+    chunk_size: int | None,
+    batched: bool = True,
+) -> Any:
     """See ``GradientTape.jacobian``."""
     tape._check_unused("jacobian")
     _check_chunk(chunk_size)

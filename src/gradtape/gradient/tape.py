@@ -385,9 +385,7 @@ class GradientTape:
         """
         from .jacobian import jacobian
 
-        return jacobian(
-            self, target, sources, _unconnected(unconnected_gradients), chunk_size, experimental_use_pfor
-        )
+        return jacobian(self, target, sources, _unconnected(unconnected_gradients), chunk_size, experimental_use_pfor)
 
     def batch_jacobian(self, target: Any, source: Any, unconnected_gradients: Any = UnconnectedGradients.NONE, parallel_iterations: Any = None,
                        experimental_use_pfor: bool = True, chunk_size: int | None = None) -> Any:  # fmt: skip

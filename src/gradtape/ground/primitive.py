@@ -68,9 +68,8 @@ class Aval:
 class Plan(NamedTuple):
     """What recording one operation keeps, and how its backward step runs, for one set of tracked inputs."""
 
-    vjps: tuple[
-        tuple[int, Callable | None], ...
-    ]  # (input number, adapter(g, ins, shapes, out, attrs), or None for g itself)
+    # (input number, adapter(g, ins, shapes, out, attrs), or None for g itself); for a joint row just the input numbers
+    vjps: tuple[Any, ...]
     save_all: bool  # all inputs are residuals
     save: tuple[bool, ...] | None  # otherwise: which are; None: none
     save_out: bool  # so is the output
@@ -179,7 +178,9 @@ class Primitive:
                 continue
             asked = rule.__code__.co_varnames[1 : rule.__code__.co_argcount]
             if not known.issuperset(asked):
-                raise ValueError(f"a gradient rule of row {self.name!r} asks for {sorted({*asked} - known)}, which the row does not have")
+                raise ValueError(
+                    f"a gradient rule of row {self.name!r} asks for {sorted({*asked} - known)}, which the row does not have"
+                )
 
     def rule(self, i: int) -> Callable | None:
         """The gradient rule of input ``i``."""

@@ -615,7 +615,10 @@ def _write_rows(x: Any, indices: Any, updates: Any, *, how: str, vectors: bool, 
 
 
 def _write_rows_cases(rng: Any) -> list:
-    return [((_some(rng, 4, 2), np.array([2, 0]), _some(rng, 2, 2)), {"how": how, "vectors": False, "axis": 0}) for how in ("update", "add")]
+    return [
+        ((_some(rng, 4, 2), np.array([2, 0]), _some(rng, 2, 2)), {"how": how, "vectors": False, "axis": 0})
+        for how in ("update", "add")
+    ]
 
 
 write_rows = Primitive("write_rows", "x indices updates", _write_rows, shape=lambda x, indices, updates, **attrs: x, cases=_write_rows_cases,

@@ -45,7 +45,11 @@ def _fit(avals: Sequence[Aval], graph: Graph) -> None:
     """InvalidArgumentError unless values of these forms may go into the graph."""
     for i, (a, v) in enumerate(zip(avals, graph.inputs, strict=True)):
         w = v.aval
-        if a.dtype is not w.dtype or a.ndim != w.ndim or any(d != e and None not in (d, e) for d, e in zip(a.shape, w.shape, strict=True)):
+        if (
+            a.dtype is not w.dtype
+            or a.ndim != w.ndim
+            or any(d != e and None not in (d, e) for d, e in zip(a.shape, w.shape, strict=True))
+        ):
             raise invalid(f"Input {i} of {graph.name!r} must be {w}, but is {a}.")
 
 
@@ -55,7 +59,9 @@ def _fit_arrays(xs: Sequence[Any], graph: Graph) -> None:
         if getattr(getattr(x, "dtype", None), "kind", "") == "O" and v.aval.dtype.np.kind != "O":
             continue  # states of changing shape, see _stacked
         shape, want = getattr(x, "shape", ()), v.aval.shape
-        if shape != want and (len(shape) != len(want) or any(e is not None and d != e for d, e in zip(shape, want, strict=True))):
+        if shape != want and (
+            len(shape) != len(want) or any(e is not None and d != e for d, e in zip(shape, want, strict=True))
+        ):
             raise ValueError("an input does not have the shape that was traced")
         if getattr(x, "dtype", v.aval.dtype.np) != v.aval.dtype.np:
             raise ValueError("an input does not have the dtype that was traced")
@@ -181,7 +187,11 @@ def _while_cases(rng: Any) -> list:
     """Three turns of y = y·x."""
     i, a = Aval((), int32), Aval((2,), float64)
     three, one = Tensor(np.int32(3), int32), Tensor(np.int32(1), int32)
-    attrs = {"n": 2, "cond": _made_of(lambda i, y, x: ew.less(i, three), i, a, a), "body": _made_of(lambda i, y, x: [i + one, y * x], i, a, a)}
+    attrs = {
+        "n": 2,
+        "cond": _made_of(lambda i, y, x: ew.less(i, three), i, a, a),
+        "body": _made_of(lambda i, y, x: [i + one, y * x], i, a, a),
+    }
     return [((np.int32(0), rng.uniform(0.5, 2, (2,)), rng.uniform(0.5, 2, (2,))), attrs)]
 
 
@@ -250,7 +260,9 @@ put_row: Primitive = Primitive("put_row", "u x at", _put_kernel, shape=lambda u,
                     cases=lambda rng: [((rng.uniform(-3, 3, (2,)), rng.uniform(-3, 3, (4, 2)), np.int32(2)), {})], doc="Zeros like x with u as row i.")  # fmt: skip
 
 
-def _loop_gradient(g: tuple, wanted: tuple, xs: tuple, n: int, cond: Graph, body: Graph, kept: tuple, g_stacks: tuple) -> list:
+def _loop_gradient(
+    g: tuple, wanted: tuple, xs: tuple, n: int, cond: Graph, body: Graph, kept: tuple, g_stacks: tuple
+) -> list:
     """The backward loop: cotangents of the final states (and of stacked states) back to those of the initial states and of what is fixed."""
     floats = [i for i in range(n) if xs[i]._d.is_inexact]
     fixed = [i for i in wanted if i >= n and xs[i]._d.is_inexact]
@@ -287,7 +299,9 @@ def _loop_gradient(g: tuple, wanted: tuple, xs: tuple, n: int, cond: Graph, body
         added = [t if o is None else t + o for t, o in zip(totals, outs[len(carried) :], strict=True)]
         return [i - one, *back, *added]
 
-    final = staged_while(lambda i, *rest: ew.greater_equal(i, Tensor(np.int32(0), int32)), step, [count - one, *start, *sums], invariants)
+    final = staged_while(
+        lambda i, *rest: ew.greater_equal(i, Tensor(np.int32(0), int32)), step, [count - one, *start, *sums], invariants
+    )
     ds = dict(zip([*carried, *fixed], final[1:], strict=True))
     return [ds.get(i) for i in wanted]
 
@@ -362,7 +376,9 @@ def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None =
     for f, n in ((true_fn, "true_fn"), (false_fn, "false_fn")):
         if not callable(f):
             raise TypeError(f"'{n}' must be callable.")
-    pred = convert(pred, None if isinstance(pred, Tensor) else bool_) if not isinstance(pred, Variable) else pred._read()
+    pred = (
+        convert(pred, None if isinstance(pred, Tensor) else bool_) if not isinstance(pred, Variable) else pred._read()
+    )
     if not isinstance(pred, SymbolicTensor):
         if isinstance(pred, BatchedTensor):
             return _batched_cond(pred, true_fn, false_fn)  # type: ignore[arg-type]
@@ -376,7 +392,9 @@ def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None =
     try:
         nest.assert_same_structure(branches[0][1], branches[1][1])
     except (TypeError, ValueError) as e:
-        raise TypeError(f"true_fn and false_fn arguments to tf.cond must have the same number, type, and overall structure of return values: {e}{user_line()}") from None
+        raise TypeError(
+            f"true_fn and false_fn arguments to tf.cond must have the same number, type, and overall structure of return values: {e}{user_line()}"
+        ) from None
     flat = [nest.flatten(r) for _, r in branches]
     tensors: list[list[Tensor]] = [[], []]
     kinds: list[Any] = []
@@ -385,7 +403,9 @@ def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None =
             kinds.append(None)
             continue
         if a is None or b is None:
-            raise ConversionError(f"true_fn and false_fn arguments to tf.cond must have the same structure of return values, but one returns None where the other returns {a if b is None else b!r}.{user_line()}")
+            raise ConversionError(
+                f"true_fn and false_fn arguments to tf.cond must have the same structure of return values, but one returns None where the other returns {a if b is None else b!r}.{user_line()}"
+            )
         x, y = _same_dtype(a, b)
         tensors[0].append(x)
         tensors[1].append(y)
@@ -408,7 +428,9 @@ def _same_dtype(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     hint = next((v.dtype for v in (a, b) if isinstance(v, (Tensor, Variable))), None)
     x, y = convert(a, None, hint), convert(b, None, hint)
     if x._d is not y._d:
-        raise TypeError(f"true_fn and false_fn must return tensors of the same dtypes, but one returns {x._d.name} and the other {y._d.name}.{user_line()}")
+        raise TypeError(
+            f"true_fn and false_fn must return tensors of the same dtypes, but one returns {x._d.name} and the other {y._d.name}.{user_line()}"
+        )
     return x, y
 
 
@@ -479,14 +501,24 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Any, shape_invariants:
             result = body(*loop_vars)
             loop_vars = _as_loop_vars(result, loop_vars)
             turns += 1
-        return loop_vars if back_prop else nest.map_structure(lambda x: x if _is_array(x) else st.stop_gradient(x), loop_vars)
-    invariants = None if shape_invariants is None else [tuple(s) if s is not None else None for s in nest.flatten_up_to(loop_vars, shape_invariants)]
+        return (
+            loop_vars
+            if back_prop
+            else nest.map_structure(lambda x: x if _is_array(x) else st.stop_gradient(x), loop_vars)
+        )
+    invariants = (
+        None
+        if shape_invariants is None
+        else [tuple(s) if s is not None else None for s in nest.flatten_up_to(loop_vars, shape_invariants)]
+    )
     leaves = nest.flatten(loop_vars)
     if any(_is_array(x) and x._buffer is None and x._meta.shape is None for x in leaves):
         with Trace("probe", state.trace):
             body(*loop_vars)  # learns the shapes of the elements
     flat = [x._staged() if _is_array(x) else convert(x) for x in leaves]
-    pack = lambda ts: nest.pack_sequence_as(loop_vars, [x._with([], t) if _is_array(x) else t for x, t in zip(leaves, ts, strict=True)])
+    pack = lambda ts: nest.pack_sequence_as(
+        loop_vars, [x._with([], t) if _is_array(x) else t for x, t in zip(leaves, ts, strict=True)]
+    )
     if not back_prop:
         flat = [st.stop_gradient(x) for x in flat]
     extra = [] if limit is None else [Tensor(np.int32(0), int32)]
@@ -501,7 +533,9 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Any, shape_invariants:
         new = _as_loop_vars(body(*vs), loop_vars)
         return [*[xs[0] + 1 for _ in extra], *[x._staged() if _is_array(x) else x for x in nest.flatten(new)]]
 
-    outs = traced_while(test, step, [*extra, *flat], None if invariants is None else [*[() for _ in extra], *invariants])
+    outs = traced_while(
+        test, step, [*extra, *flat], None if invariants is None else [*[() for _ in extra], *invariants]
+    )
     return pack(outs[len(extra) :])
 
 
@@ -517,15 +551,24 @@ def _as_loop_vars(result: Any, loop_vars: Any) -> Any:
     try:
         nest.assert_same_structure(loop_vars, result, check_types=False)
     except (TypeError, ValueError) as e:
-        raise ValueError(f"The body of tf.while_loop must return what it takes, in the same form: {e}{user_line()}") from None
+        raise ValueError(
+            f"The body of tf.while_loop must return what it takes, in the same form: {e}{user_line()}"
+        ) from None
     return result
 
 
-def traced_while(test: Callable, step: Callable, start: list[Tensor], invariants: list | None = None, names: list[str] | None = None) -> list[Tensor]:
+def traced_while(
+    test: Callable, step: Callable, start: list[Tensor], invariants: list | None = None, names: list[str] | None = None
+) -> list[Tensor]:
     """A while_loop row in the current trace. Variables that the body assigns become loop state."""
     parent: Trace = state.trace
-    avals = [Aval(x._shape if invariants is None or invariants[i] is None else tuple(invariants[i]), x._d) for i, x in enumerate(start)]
-    for _ in range(4):  # a state whose shape turns out to change, or a variable that is assigned, makes another attempt necessary
+    avals = [
+        Aval(x._shape if invariants is None or invariants[i] is None else tuple(invariants[i]), x._d)
+        for i, x in enumerate(start)
+    ]
+    for _ in range(
+        4
+    ):  # a state whose shape turns out to change, or a variable that is assigned, makes another attempt necessary
         t_body = Trace("loop", parent)
         with t_body:
             xs = [t_body.input(a, "s") for a in avals]
@@ -560,11 +603,26 @@ def traced_while(test: Callable, step: Callable, start: list[Tensor], invariants
     n_own = len(avals)
     body_graph = t_body.finish(outs, "body")
     captured = {id(o.value): i.value for o, i in t_body.captures if id(i.value) not in mine}
-    body_graph.inputs = body_graph.inputs[:n_own] + [f.value for f in firsts] + [captured.get(id(o.value)) or Value(o.value.aval) for o in outer]
+    body_graph.inputs = (
+        body_graph.inputs[:n_own]
+        + [f.value for f in firsts]
+        + [captured.get(id(o.value)) or Value(o.value.aval) for o in outer]
+    )
     test_graph = t_test.finish([go], "cond")
     captured = {id(o.value): i.value for o, i in t_test.captures}
-    test_graph.inputs = test_graph.inputs[: n_own + len(assigned)] + [captured.get(id(o.value)) or Value(o.value.aval) for o in outer]
-    results = list(apply(while_row, *[parent.local(x) for x in start], *outer, n=len(start), cond=simplify.simplify(test_graph), body=simplify.simplify(body_graph)))
+    test_graph.inputs = test_graph.inputs[: n_own + len(assigned)] + [
+        captured.get(id(o.value)) or Value(o.value.aval) for o in outer
+    ]
+    results = list(
+        apply(
+            while_row,
+            *[parent.local(x) for x in start],
+            *outer,
+            n=len(start),
+            cond=simplify.simplify(test_graph),
+            body=simplify.simplify(body_graph),
+        )
+    )
     for v, x in zip(assigned, results[n_own:], strict=True):
         parent.assign(v, x)
     return results[:n_own]
@@ -582,7 +640,9 @@ def _check(avals: list[Aval], out: list[Tensor], names: list[str] | None, invari
     for i, (a, o) in enumerate(zip(avals, out, strict=True)):
         what = f"'{names[i]}'" if names else f"Loop variable {i}"
         if o._d is not a.dtype:
-            raise TypeError(f"{what} has dtype {a.dtype.name} before the loop, but dtype {o._d.name} after one iteration: cast it so that it keeps one dtype.{user_line()}")
+            raise TypeError(
+                f"{what} has dtype {a.dtype.name} before the loop, but dtype {o._d.name} after one iteration: cast it so that it keeps one dtype.{user_line()}"
+            )
         if len(o._shape) != a.ndim or any(d is not None and e != d for d, e in zip(a.shape, o._shape, strict=True)):
             raise ValueError(
                 f"{what} has shape {tuple(a.shape)} before the loop, but shape {tuple(o._shape)} after one iteration. Give tf.while_loop shape_invariants (or "

@@ -32,7 +32,9 @@ def _split(ts: Any, n: int, present: tuple[int, ...]) -> tuple[list, list, list]
     return list(ts[:k]), list(ts[k : k + n]), list(ts[k + n :])
 
 
-def _vjp_tensors(ts: list[Tensor], row: Primitive, n: int, attrs: dict, wanted: tuple[int, ...], present: tuple[int, ...]) -> list[Tensor]:
+def _vjp_tensors(
+    ts: list[Tensor], row: Primitive, n: int, attrs: dict, wanted: tuple[int, ...], present: tuple[int, ...]
+) -> list[Tensor]:
     """The cotangents of the inputs ``wanted`` of ``p``, by its own rules, on tensors of known shape."""
     gs, xs, outs = _split(ts, n, present)
     p = row
@@ -59,7 +61,9 @@ def _vjp_kernel(*arrays: Any, **attrs: Any) -> tuple:
         state.tapes, state.trace = outer, trace
 
 
-def _vjp_shape(*avals: Aval, row: Primitive, n: int, attrs: dict, wanted: tuple[int, ...], present: tuple[int, ...]) -> list[Aval]:
+def _vjp_shape(
+    *avals: Aval, row: Primitive, n: int, attrs: dict, wanted: tuple[int, ...], present: tuple[int, ...]
+) -> list[Aval]:
     return [avals[len(present) + i] for i in wanted]
 
 

@@ -157,12 +157,18 @@ class ConcreteFunction:
             before = len(leaves)
             key_of(given, leaves)
             if key_of(spec, []) != key_of(given, []) and len(leaves) - before == len(_leaves(spec)) == 0:
-                raise TypeError(f"Binding inputs to {self.name} failed: argument {name!r} was {describe(spec)} when it was traced, but is {describe(given)}.")
+                raise TypeError(
+                    f"Binding inputs to {self.name} failed: argument {name!r} was {describe(spec)} when it was traced, but is {describe(given)}."
+                )
         if len(leaves) != len(want):
-            raise TypeError(f"Binding inputs to {self.name} failed: it takes {len(want)} tensors, but {len(leaves)} were given.")
+            raise TypeError(
+                f"Binding inputs to {self.name} failed: it takes {len(want)} tensors, but {len(leaves)} were given."
+            )
         for x, v, n in zip(leaves, want, self._input_names, strict=True):
             if x._d is not v.aval.dtype or x._shape != v.aval.shape:
-                raise ConversionError(f"Argument {n!r} of {self.name} must be {v.aval}, but is {x._d.name}{list(x._shape)}.{user_line()}")
+                raise ConversionError(
+                    f"Argument {n!r} of {self.name} must be {v.aval}, but is {x._d.name}{list(x._shape)}.{user_line()}"
+                )
         return self.call_flat(leaves)
 
     def _given(self, args: tuple, kwargs: dict) -> list[tuple[str, Any, Any]]:
@@ -185,12 +191,18 @@ class ConcreteFunction:
             elif not _leaves(spec):
                 given = spec
             else:
-                raise TypeError(f"Binding inputs to {self.name} failed due to `missing a required argument: {name!r}`. Received args: {args} and kwargs: {kwargs}.")
+                raise TypeError(
+                    f"Binding inputs to {self.name} failed due to `missing a required argument: {name!r}`. Received args: {args} and kwargs: {kwargs}."
+                )
             out.append((name, spec, given))
         if positional:
-            raise TypeError(f"Binding inputs to {self.name} failed due to `too many positional arguments`. Received args: {args} and kwargs: {kwargs}.")
+            raise TypeError(
+                f"Binding inputs to {self.name} failed due to `too many positional arguments`. Received args: {args} and kwargs: {kwargs}."
+            )
         if left:
-            raise TypeError(f"Binding inputs to {self.name} failed due to `got an unexpected keyword argument {next(iter(left))!r}`. Received args: {args} and kwargs: {kwargs}.")
+            raise TypeError(
+                f"Binding inputs to {self.name} failed due to `got an unexpected keyword argument {next(iter(left))!r}`. Received args: {args} and kwargs: {kwargs}."
+            )
         return out
 
     def __repr__(self) -> str:
@@ -220,7 +232,13 @@ class _Raw(ConcreteFunction):
             nodes, outs = _substitute(graph.nodes, graph.outputs, swap)
             inputs = graph.inputs[:n] + [fresh[id(values[i])] for i in which] + graph.inputs[n:]
             p = self.program
-            found = Program(simplify.simplify(Graph(inputs, outs, nodes, graph.name)), p.n_results, p.variables, p.assigned, p.compiler)
+            found = Program(
+                simplify.simplify(Graph(inputs, outs, nodes, graph.name)),
+                p.n_results,
+                p.variables,
+                p.assigned,
+                p.compiler,
+            )
             self._variants[which] = found
         return found
 
@@ -263,7 +281,9 @@ class Function:
         except (TypeError, ValueError):
             self._signature = None
         self._positional, self._simple = self._read_signature()
-        self._skip = int(next(iter(self._signature.parameters), "") in ("self", "cls")) if self._signature else 0  # not in an input_signature
+        self._skip = (
+            int(next(iter(self._signature.parameters), "") in ("self", "cls")) if self._signature else 0
+        )  # not in an input_signature
         self._input_signature = None if input_signature is None else self._checked(input_signature)
         self._converted: Callable | None = None
         self._method = False  # called as one: its object is told apart by identity
@@ -282,7 +302,9 @@ class Function:
             raise TypeError(f"input_signature must be either a tuple or a list, got {type(specs)}.")
         wrong = [s for s in nest.flatten(list(specs)) if not isinstance(s, TensorSpec)]
         if wrong:
-            raise TypeError(f"input_signature must be a possibly nested sequence of TensorSpec objects, got invalid args {wrong} with types {[type(s) for s in wrong]}.")
+            raise TypeError(
+                f"input_signature must be a possibly nested sequence of TensorSpec objects, got invalid args {wrong} with types {[type(s) for s in wrong]}."
+            )
         if self._signature is None:
             return tuple(specs)
         ps = list(self._signature.parameters.values())[self._skip :]
@@ -344,7 +366,9 @@ class Function:
         try:
             concrete = self._traces.get(key)
         except TypeError as e:
-            raise TypeError(f"An argument of {self._name} cannot be told apart by value ({e}): pass hashable Python objects or tensors.") from None
+            raise TypeError(
+                f"An argument of {self._name} cannot be told apart by value ({e}): pass hashable Python objects or tensors."
+            ) from None
         if concrete is None:
             concrete = self._trace(key, args, kwargs)
             self._note(True, args, kwargs)
@@ -372,7 +396,9 @@ class Function:
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as e:
-            raise TypeError(f"Binding inputs to tf.function failed due to `{e}`. Received args: {args} and kwargs: {kwargs} for signature: {self._signature}.") from None
+            raise TypeError(
+                f"Binding inputs to tf.function failed due to `{e}`. Received args: {args} and kwargs: {kwargs} for signature: {self._signature}."
+            ) from None
         bound.apply_defaults()
         return bound.args, dict(sorted(bound.kwargs.items()))
 
@@ -382,7 +408,9 @@ class Function:
         if len(args) > len(specs):
             rest = args[len(specs) :]
             if any(is_leaf(a) for a in rest):
-                raise TypeError(f"Binding inputs to tf.function failed: {len(args)} arguments were given for an input_signature of {len(specs)}.")
+                raise TypeError(
+                    f"Binding inputs to tf.function failed: {len(args)} arguments were given for an input_signature of {len(specs)}."
+                )
         out = []
         for a, s in zip(args, specs):
             out.append(self._cast_argument(a, s))
@@ -399,7 +427,9 @@ class Function:
             return a
         t = a if isinstance(a, Tensor) else convert(a, None, spec.dtype)
         if t._d is not spec.dtype or not spec.shape.is_compatible_with(t._shape):
-            raise TypeError(f"Binding inputs to tf.function failed due to `Can not cast TensorSpec(shape={t.shape}, dtype={t._d!r}, name=None) to {spec!r}`. Function {self._name}.")
+            raise TypeError(
+                f"Binding inputs to tf.function failed due to `Can not cast TensorSpec(shape={t.shape}, dtype={t._d!r}, name=None) to {spec!r}`. Function {self._name}."
+            )
         return t
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
@@ -420,7 +450,9 @@ class Function:
         key = tuple(parts)
         for x in leaves:
             if isinstance(x, TensorSpec) and not x.shape.is_fully_defined():
-                raise ValueError(f"{self._name}: a concrete function needs known shapes, but {x!r} leaves some open. Call the function itself: it specialises for each shape.")
+                raise ValueError(
+                    f"{self._name}: a concrete function needs known shapes, but {x!r} leaves some open. Call the function itself: it specialises for each shape."
+                )
         return self._traces.get(key) or self._trace(key, args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -433,7 +465,9 @@ class Function:
     def _note(self, traced: bool, args: tuple, kwargs: dict) -> None:
         """Warn, once, when most of the latest calls had to trace."""
         recent = [*self._recent[-9:], traced]
-        self._recent = recent if any(recent) else []  # after ten calls without tracing there is nothing to keep account of
+        self._recent = (
+            recent if any(recent) else []
+        )  # after ten calls without tracing there is nothing to keep account of
         if traced:
             if sum(self._recent) >= 5 and self._count >= 5 and not self._warned:
                 self._warned = True
@@ -468,7 +502,9 @@ class Function:
                 if self._variables_made:
                     raise ValueError(_MADE_AGAIN)
                 self._variables_made = True
-                concrete, again = self._trace_once(f, args, kwargs)  # as in TensorFlow: the second trace must find them made
+                concrete, again = self._trace_once(
+                    f, args, kwargs
+                )  # as in TensorFlow: the second trace must find them made
                 if again:
                     self._variables_made = False
                     raise ValueError(_MADE_AGAIN)
@@ -503,7 +539,9 @@ class Function:
                     trace.initialise(_leaves((args, kwargs)))
             if not _unchanged(given, (s_args, s_kwargs)):
                 changed = [n for n, _ in _bound_items(self._signature, args, kwargs)]
-                raise ValueError(f"{self._name} should not modify its Python input arguments ({', '.join(changed)}). Modifying a copy is allowed.")
+                raise ValueError(
+                    f"{self._name} should not modify its Python input arguments ({', '.join(changed)}). Modifying a copy is allowed."
+                )
             leaves = nest.flatten(result)
             outputs: list[Any] = []
             tensors: list[Tensor] = []
@@ -524,12 +562,30 @@ class Function:
         graph.inputs = [t.value for t in trace.inputs[:n_args]] + of_vars
         outside = [(t, v) for t, v in trace._consts.values() if v.const is not None]
         consts, values = [t for t, _ in outside], [v for _, v in outside]
-        program = Program(simplify.simplify(graph), len(tensors), [c.variable for c in cells], [c.variable for c in assigned], self._compiler())
+        program = Program(
+            simplify.simplify(graph),
+            len(tensors),
+            [c.variable for c in cells],
+            [c.variable for c in assigned],
+            self._compiler(),
+        )
         structure = tensors[0] if len(leaves) == 1 and not nest.is_nested(result) and outputs == [0] else result
         if isinstance(structure, SymbolicTensor) or (outputs == [0] and not nest.is_nested(result)):
             structure = Tensor(None, None)  # type: ignore[arg-type]  # a single tensor
         parameters = _parameters(self._signature, args, kwargs)[self._method :]
-        concrete = _Raw(self._name, program, consts, structure, outputs, _specs(args), _specs(kwargs), parameters, names, raw=(graph, values), order=[])
+        concrete = _Raw(
+            self._name,
+            program,
+            consts,
+            structure,
+            outputs,
+            _specs(args),
+            _specs(kwargs),
+            parameters,
+            names,
+            raw=(graph, values),
+            order=[],
+        )
         concrete._method = int(self._method)
         concrete._inner, concrete._again = trace._inner, lambda: self._replace(concrete)
         return concrete, bool(trace.created)
@@ -599,7 +655,11 @@ def _aval(x: Any) -> Aval:
 
 
 def _convertible(x: Any) -> bool:
-    return isinstance(x, (Tensor, Variable, int, float, complex, str, bytes)) or hasattr(x, "_to_tensor") or hasattr(x, "dtype")
+    return (
+        isinstance(x, (Tensor, Variable, int, float, complex, str, bytes))
+        or hasattr(x, "_to_tensor")
+        or hasattr(x, "dtype")
+    )
 
 
 def _specs(x: Any) -> Any:
@@ -662,5 +722,7 @@ def function(func: Callable | None = None, input_signature: Any = None, autograp
     >>> print(f(tf.constant(3.0)))
     tf.Tensor(10.0, shape=(), dtype=float32)
     """
-    make = lambda f: Function(f, None, input_signature, autograph, jit_compile, reduce_retracing, experimental_autograph_options, fast_math)
+    make = lambda f: Function(
+        f, None, input_signature, autograph, jit_compile, reduce_retracing, experimental_autograph_options, fast_math
+    )
     return make if func is None else make(func)

@@ -118,7 +118,9 @@ class TensorArray:
             if at >= len(items) and self._dynamic:
                 items += [None] * (at + 1 - len(items))
             if not 0 <= at < len(items):
-                raise OutOfRangeError(f"Tried to write to index {at} but array is not resizeable and size is: {len(items)}{user_line()}")
+                raise OutOfRangeError(
+                    f"Tried to write to index {at} but array is not resizeable and size is: {len(items)}{user_line()}"
+                )
             items[at] = v
             return self._with(items, None)
         return self._with([], write_row(self._staged(v._shape), i, v))
@@ -129,7 +131,9 @@ class TensorArray:
         if self._buffer is None and not isinstance(i, SymbolicTensor):
             at = int(i)
             if not 0 <= at < len(self._items):
-                raise OutOfRangeError(f"Tried to read from index {at} but array size is: {len(self._items)}{user_line()}")
+                raise OutOfRangeError(
+                    f"Tried to read from index {at} but array size is: {len(self._items)}{user_line()}"
+                )
             x = self._items[at]
             if x is None:
                 if self._meta.shape is None:
@@ -215,7 +219,9 @@ def _length(elems: list[Tensor], what: str) -> int:
     n = elems[0]._shape[0]
     for e in elems:
         if e._shape[0] != n:
-            raise ValueError(f"elements in elems must all have the same first dimension: got {[e._shape[0] for e in elems]}.")
+            raise ValueError(
+                f"elements in elems must all have the same first dimension: got {[e._shape[0] for e in elems]}."
+            )
     return n
 
 
@@ -265,14 +271,20 @@ def map_fn(fn: Callable, elems: Any, dtype: Any = None, parallel_iterations: Any
     return _accumulate(one, flat, n)
 
 
-def _accumulate(one: Callable, flat: list[Tensor], n: int, carried: list[Tensor] | None = None, order: Any = None) -> Any:
+def _accumulate(
+    one: Callable, flat: list[Tensor], n: int, carried: list[Tensor] | None = None, order: Any = None
+) -> Any:
     """Stack ``one(element)`` for each element in turn, as a loop while tracing."""
     if state.trace is None or n == 0:
         outs = [one(_element(flat, i)) for i in range(n)]
         if not outs:
             form = _probe(one, flat)
             return nest.map_structure(lambda x: Tensor(np.zeros((0, *x._shape), x._d.np), x._d), form)
-        return nest.map_structure(lambda *xs: st.stack(*xs, axis=0), *outs) if n > 1 else nest.map_structure(lambda x: st.stack(x, axis=0), outs[0])
+        return (
+            nest.map_structure(lambda *xs: st.stack(*xs, axis=0), *outs)
+            if n > 1
+            else nest.map_structure(lambda x: st.stack(x, axis=0), outs[0])
+        )
     form = _probe(one, flat)
     leaves = nest.flatten(form)
     buffers = [Tensor(np.zeros((n, *x._shape), x._d.np), x._d) for x in leaves]
@@ -349,7 +361,15 @@ def _fold(fn: Callable, elems: Any, initializer: Any, backwards: bool, what: str
     return nest.pack_sequence_as(a, done)
 
 
-def foldl(fn: Callable, elems: Any, initializer: Any = None, parallel_iterations: int = 10, back_prop: bool = True, swap_memory: bool = False, name: str | None = None) -> Any:
+def foldl(
+    fn: Callable,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+) -> Any:
     """``fn(...fn(fn(initializer, elems[0]), elems[1])...)``.
 
     Args:
@@ -368,7 +388,15 @@ def foldl(fn: Callable, elems: Any, initializer: Any = None, parallel_iterations
     return _fold(fn, elems, initializer, False, "foldl")
 
 
-def foldr(fn: Callable, elems: Any, initializer: Any = None, parallel_iterations: int = 10, back_prop: bool = True, swap_memory: bool = False, name: str | None = None) -> Any:
+def foldr(
+    fn: Callable,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+) -> Any:
     """``foldl`` from the last element to the first; arguments as there.
 
     >>> import gradtape as tf
@@ -417,7 +445,11 @@ def scan(fn: Callable, elems: Any, initializer: Any = None, parallel_iterations:
         if not outs:
             return nest.map_structure(lambda x: Tensor(np.zeros((0, *x._shape), x._d.np), x._d), a)
         outs = outs[::-1] if reverse else outs
-        return nest.map_structure(lambda *xs: st.stack(*xs, axis=0), *outs) if len(outs) > 1 else nest.map_structure(lambda x: st.stack(x, axis=0), outs[0])
+        return (
+            nest.map_structure(lambda *xs: st.stack(*xs, axis=0), *outs)
+            if len(outs) > 1
+            else nest.map_structure(lambda x: st.stack(x, axis=0), outs[0])
+        )
     start = nest.flatten(a)
     k = len(start)
     count, last = Tensor(np.int32(n), int32), Tensor(np.int32(n - 1), int32)
@@ -428,7 +460,10 @@ def scan(fn: Callable, elems: Any, initializer: Any = None, parallel_iterations:
     def step(i: Tensor, *rest: Tensor) -> list:
         now, bufs = rest[:k], rest[k:]
         j = ew.sub(last, i) if reverse else i
-        new = [convert(x) for x in nest.flatten(fn(nest.pack_sequence_as(a, now), nest.pack_sequence_as(elems, _element(flat, j))))]
+        new = [
+            convert(x)
+            for x in nest.flatten(fn(nest.pack_sequence_as(a, now), nest.pack_sequence_as(elems, _element(flat, j))))
+        ]
         return [i + 1, *new, *[write_row(b, j, x) for b, x in zip(bufs, new, strict=True)]]
 
     done = traced_while(lambda i, *s: ew.less(i, count), step, [Tensor(np.int32(first), int32), *start, *buffers])
@@ -438,7 +473,13 @@ def scan(fn: Callable, elems: Any, initializer: Any = None, parallel_iterations:
 # -- cases ------------------------------------------------------------------------------------------------------------------
 
 
-def case(pred_fn_pairs: Any, default: Callable | None = None, exclusive: bool = False, strict: bool = False, name: str = "case") -> Any:
+def case(
+    pred_fn_pairs: Any,
+    default: Callable | None = None,
+    exclusive: bool = False,
+    strict: bool = False,
+    name: str = "case",
+) -> Any:
     """The function beside the first predicate that holds.
 
     Args:
@@ -469,7 +510,12 @@ def case(pred_fn_pairs: Any, default: Callable | None = None, exclusive: bool = 
                 raise invalid("tf.case: no predicate holds and there is no default.")
             return default()
         if n == len(pairs) - 1 and default is None and isinstance(pairs[n][0], SymbolicTensor):
-            st.assert_that(pairs[n][0], message="Input error: None of conditions evaluated as True: tf.case has no default.", labels=(), summarize=None)
+            st.assert_that(
+                pairs[n][0],
+                message="Input error: None of conditions evaluated as True: tf.case has no default.",
+                labels=(),
+                summarize=None,
+            )
             return pairs[n][1]()
         return cond(pairs[n][0], pairs[n][1], lambda: rest(n + 1))
 

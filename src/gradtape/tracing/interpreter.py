@@ -34,7 +34,12 @@ def compile(graph: Graph, donate: dict[int, int] | None = None) -> Callable[[lis
         for v in n.ins:
             last[id(v)] = i
     kept = {id(v) for v in graph.outputs}
-    lines = ["def run(arrays):", f" {', '.join(names[id(v)] for v in graph.inputs) or '_'}{',' if graph.inputs else ''} = arrays" if graph.inputs else " pass"]
+    lines = [
+        "def run(arrays):",
+        f" {', '.join(names[id(v)] for v in graph.inputs) or '_'}{',' if graph.inputs else ''} = arrays"
+        if graph.inputs
+        else " pass",
+    ]
     for i, n in enumerate(graph.nodes):
         args = [name(v) for v in n.ins]
         kernel = f"k{i}"
@@ -51,7 +56,9 @@ def compile(graph: Graph, donate: dict[int, int] | None = None) -> Callable[[lis
             call = f"{kernel}({', '.join(args)})"
         target = ", ".join(outs) + (", = " if n.p.multi and len(outs) == 1 else " = ") if outs else ""
         dead = [o for v, o in zip(n.outs, outs, strict=True) if id(v) not in last and id(v) not in kept]
-        dead += [names[id(v)] for v in dict.fromkeys(n.ins) if v.const is None and last[id(v)] == i and id(v) not in kept]
+        dead += [
+            names[id(v)] for v in dict.fromkeys(n.ins) if v.const is None and last[id(v)] == i and id(v) not in kept
+        ]
         lines.append(f" {target}{call}" + (f"; del {', '.join(dict.fromkeys(dead))}" if dead else ""))
     lines.append(f" return [{', '.join(name(v) for v in graph.outputs)}]")
     file = f"<gradtape graph {graph.name}>"
@@ -108,7 +115,9 @@ def located(error: Exception, node: Node) -> Exception:
         code = linecache.getline(file, line).strip()
         where = f"\n  at {file}:{line}" + (f": {code}" if code else "")
     if isinstance(error, OpError):
-        new: Any = type(error)(error.message.split("\n  at ")[0] + where) if where and where not in error.message else error
+        new: Any = (
+            type(error)(error.message.split("\n  at ")[0] + where) if where and where not in error.message else error
+        )
     else:
         given = ", ".join(repr(v.aval) for v in node.ins)
         new = InvalidArgumentError(f"{node.p.name} failed on {given}: {error}{where}")

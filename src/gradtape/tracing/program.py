@@ -60,7 +60,9 @@ class Program:
         compiler: makes a function of a list of arrays from a graph.
     """
 
-    def __init__(self, graph: Graph, n_results: int, variables: list[Variable], assigned: list[Variable], compiler: Callable) -> None:
+    def __init__(
+        self, graph: Graph, n_results: int, variables: list[Variable], assigned: list[Variable], compiler: Callable
+    ) -> None:
         self.graph = graph
         self.n_results = n_results
         self.variables, self.assigned = variables, assigned
@@ -182,7 +184,12 @@ class _Vjp:
             ds = tape.gradient([ys[j] for j in outs], [xs[i] for i in ins], output_gradients=cotangents)
             # None for a gradient that is a Tensor, the dense shape for one that is IndexedSlices
             self.forms = [d._dense_shape if isinstance(d, IndexedSlices) else None for d in ds if d is not None]
-            flat = [t for d in ds if d is not None for t in ((d.values, d.indices) if isinstance(d, IndexedSlices) else (d,))]
+            flat = [
+                t
+                for d in ds
+                if d is not None
+                for t in ((d.values, d.indices) if isinstance(d, IndexedSlices) else (d,))
+            ]
             joint = trace.finish([*ys, *flat], graph.name)
         self.ins, self.outs = ins, outs
         self.connected = [d is not None for d in ds]
@@ -224,7 +231,9 @@ class _Call:
     broadcasts = holomorphic = False
     multi = sparse = True
 
-    def __init__(self, program: Program, tracked: int, xs: list[Tensor], outs: tuple, residuals: list, vjp: _Vjp, wanted: int) -> None:
+    def __init__(
+        self, program: Program, tracked: int, xs: list[Tensor], outs: tuple, residuals: list, vjp: _Vjp, wanted: int
+    ) -> None:
         self.name = self.tf = program.name
         self.program, self.xs, self.vjp, self.wanted = program, xs, vjp, wanted
         self.avals = [(v.aval.shape, v.aval.dtype) for v in program.graph.outputs]
@@ -287,7 +296,9 @@ def partition(joint: Graph, n_in: int, n_out: int) -> tuple[Graph, Graph, list[i
             residuals.setdefault(id(v), v)
     kept = list(residuals.values())
     # a fresh input for each residual: the two graphs share no values that both define
-    forward = Graph(joint.inputs[:n_in], joint.outputs[:n_out] + [v for v in kept if id(v) not in position], front, joint.name)
+    forward = Graph(
+        joint.inputs[:n_in], joint.outputs[:n_out] + [v for v in kept if id(v) not in position], front, joint.name
+    )
     backward = Graph(kept + joint.inputs[n_in:], gradients, back, joint.name + "_gradient")
     return simplify.dead_code(forward), backward, [position.get(id(v)) for v in kept]
 

@@ -50,7 +50,11 @@ class TensorSpec:
         return other.dtype is self._d and self._shape.is_compatible_with(other.shape)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TensorSpec) and (self._shape, self._d, self._name) == (other._shape, other._d, other._name)
+        return isinstance(other, TensorSpec) and (self._shape, self._d, self._name) == (
+            other._shape,
+            other._d,
+            other._name,
+        )
 
     def __hash__(self) -> int:
         return hash((self._shape, self._d))
@@ -72,7 +76,9 @@ class Ref:
         try:
             self._hash = id(x) if by_identity else hash(x)
         except TypeError:
-            raise TypeError(f"Could not generate a generic TraceType for {x!r}. Please verify that it is immutable/hashable, or pass its contents as tensors.") from None
+            raise TypeError(
+                f"Could not generate a generic TraceType for {x!r}. Please verify that it is immutable/hashable, or pass its contents as tensors."
+            ) from None
         try:
             self._ref: Any = weakref.ref(x)
         except TypeError:
@@ -131,7 +137,9 @@ def key_of(x: Any, leaves: list[Tensor]) -> Any:
 
 def is_leaf(x: Any) -> bool:
     """Whether ``key_of`` takes ``x`` as a tensor."""
-    return isinstance(x, (Tensor, np.ndarray, np.generic, TensorSpec)) or (hasattr(x, "_to_tensor") and not isinstance(x, (Variable, IndexedSlices)))
+    return isinstance(x, (Tensor, np.ndarray, np.generic, TensorSpec)) or (
+        hasattr(x, "_to_tensor") and not isinstance(x, (Variable, IndexedSlices))
+    )
 
 
 def replace_leaves(x: Any, make: Any) -> Any:
@@ -165,7 +173,11 @@ def describe(x: Any) -> str:
     if isinstance(x, Mapping):
         return "Dict[" + ", ".join(f"[{k!r}, {describe(v)}]" for k, v in x.items()) + "]"
     if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return f"{type(x).__name__}[" + ", ".join(f"[{k!r}, {describe(v)}]" for k, v in zip(x._fields, x, strict=True)) + "]"
+        return (
+            f"{type(x).__name__}["
+            + ", ".join(f"[{k!r}, {describe(v)}]" for k, v in zip(x._fields, x, strict=True))
+            + "]"
+        )
     if isinstance(x, (list, tuple)):
         return ("List[" if isinstance(x, list) else "Tuple[") + ", ".join(map(describe, x)) + "]"
     return f"Literal[{x!r}]"

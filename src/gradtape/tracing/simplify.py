@@ -34,7 +34,9 @@ def simplify(graph: Graph, final: bool = False) -> Graph:
             if history is not None and (n is history or n.p.name == "while_loop"):
                 made = hoisted.get(id(history))
                 if made is None:
-                    made = hoisted[id(history)] = Node(history.p, ins, history.attrs, [v.aval for v in history.outs], n.line)
+                    made = hoisted[id(history)] = Node(
+                        history.p, ins, history.attrs, [v.aval for v in history.outs], n.line
+                    )
                     nodes.append(made)
                 replaced.update({id(v): w for v, w in zip(n.outs, made.outs, strict=False)})
                 continue
@@ -84,7 +86,12 @@ def _identity(n: Node, ins: tuple[Value, ...]) -> Value | None:
 
 def _all(v: Value, unit: int) -> bool:
     c = v.const
-    if c is None or (isinstance(c, np.ndarray) and c.size > 64) or not hasattr(c, "dtype") or c.dtype.kind not in "fiuc":
+    if (
+        c is None
+        or (isinstance(c, np.ndarray) and c.size > 64)
+        or not hasattr(c, "dtype")
+        or c.dtype.kind not in "fiuc"
+    ):
         return False
     return bool(np.all(c == unit)) and not (unit == 0 and bool(np.any(np.signbit(c))))
 
@@ -93,7 +100,11 @@ def _loop_key(n: Node) -> Any:
     return (id(n.attrs["cond"]), id(n.attrs["body"]), tuple([id(v) for v in n.ins])) if "body" in n.attrs else None
 
 
-_PASSES_ON = {"stop_gradient": 0, "assigned": 1, "custom_gradient": 0}  # the first of the inputs that come out as they are
+_PASSES_ON = {
+    "stop_gradient": 0,
+    "assigned": 1,
+    "custom_gradient": 0,
+}  # the first of the inputs that come out as they are
 _SHAPE_ONLY = ("reshape", "broadcast_to")
 
 
@@ -138,7 +149,11 @@ def _frozen(a: Any) -> Any:
 def _fold(n: Node, ins: tuple[Value, ...]) -> list[Value] | None:
     """The outputs as constants, where all inputs are constants and the result is small."""
     if not ins or any(v.const is None for v in ins):
-        if n.p.name in ("zeros_like", "ones_like", "full_like", "zeros_of") and None not in n.outs[0].aval.shape and _size(n.outs[0]) <= 64:
+        if (
+            n.p.name in ("zeros_like", "ones_like", "full_like", "zeros_of")
+            and None not in n.outs[0].aval.shape
+            and _size(n.outs[0]) <= 64
+        ):
             a = n.outs[0].aval
             like = np.zeros(a.shape if n.p.name != "zeros_of" else (), a.dtype.np)[()]
             return [Value(a, const=n.p.kernel(like, **n.attrs))]

@@ -40,14 +40,32 @@ def _assert_kernel(condition: Any, *data: Any, message: Any) -> tuple:
     return ()
 
 
-assert_row = Primitive("assert", "*xs", _assert_kernel, shape=lambda *xs, **attrs: [], multi=True, effect=True, cases=lambda rng: [], doc="Raises where its first input is false.")
+assert_row = Primitive(
+    "assert",
+    "*xs",
+    _assert_kernel,
+    shape=lambda *xs, **attrs: [],
+    multi=True,
+    effect=True,
+    cases=lambda rng: [],
+    doc="Raises where its first input is false.",
+)
 
 
 def _raise_kernel(*, error: BaseException) -> tuple:
     raise error
 
 
-raise_row = Primitive("raise", "*xs", _raise_kernel, shape=lambda **attrs: [], multi=True, effect=True, cases=lambda rng: [], doc="Raises an error.")
+raise_row = Primitive(
+    "raise",
+    "*xs",
+    _raise_kernel,
+    shape=lambda **attrs: [],
+    multi=True,
+    effect=True,
+    cases=lambda rng: [],
+    doc="Raises an error.",
+)
 
 
 def _py_print_kernel(*xs: Any, form: tuple, sep: str, end: str, file: Any) -> tuple:
@@ -57,7 +75,16 @@ def _py_print_kernel(*xs: Any, form: tuple, sep: str, end: str, file: Any) -> tu
 
 
 _HERE = object()
-print_row = Primitive("py_print", "*xs", _py_print_kernel, shape=lambda *xs, **attrs: [], multi=True, effect=True, cases=lambda rng: [], doc="Python's print of its inputs' values.")
+print_row = Primitive(
+    "py_print",
+    "*xs",
+    _py_print_kernel,
+    shape=lambda *xs, **attrs: [],
+    multi=True,
+    effect=True,
+    cases=lambda rng: [],
+    doc="Python's print of its inputs' values.",
+)
 length_row = Primitive("length", "x", lambda x: np.int32(len(x)), shape=lambda x: Aval((), int32), out=int32, cases=lambda rng: [((rng.uniform(-1, 1, (3, 2)),), {})],
                        doc="The length of the first axis, int32.")  # fmt: skip
 
@@ -121,12 +148,21 @@ class GraphStage:
         assigned = _assigned([t for t, _ in branches])
         flat = _emit_cond(pred, [(t, tensors[0]) for t, _ in branches], tensors, assigned, [True] * len(tensors[0]))
         it = iter(flat)
-        return tuple([form if leaves is None else nest.pack_sequence_as(form, [x if like is _KEEP else _again(like, next(it)) for like, x in leaves]) for form, leaves in plan])
+        return tuple(
+            [
+                form
+                if leaves is None
+                else nest.pack_sequence_as(form, [x if like is _KEEP else _again(like, next(it)) for like, x in leaves])
+                for form, leaves in plan
+            ]
+        )
 
     def _predicate(self, pred: Any, what: str) -> Tensor:
         pred = convert(pred)
         if pred._shape != ():
-            raise ValueError(f"The {what} must be a scalar, but has shape {pred.shape}: use tf.reduce_any or tf.reduce_all.{user_line()}")
+            raise ValueError(
+                f"The {what} must be a scalar, but has shape {pred.shape}: use tf.reduce_any or tf.reduce_all.{user_line()}"
+            )
         return pred if pred._d.kind == BOOL else st.cast(pred, bool_)
 
     def _merge(self, name: str, a: Any, b: Any, tensors: list[list[Tensor]]) -> tuple[Any, list | None]:
@@ -140,7 +176,9 @@ class GraphStage:
         try:
             nest.assert_same_structure(a, b)
         except (TypeError, ValueError) as e:
-            raise TypeError(f"'{name}' must have the same nested structure in the main and else branches: {e}{user_line()}") from None
+            raise TypeError(
+                f"'{name}' must have the same nested structure in the main and else branches: {e}{user_line()}"
+            ) from None
         leaves: list[Any] = []
         for x, y in zip(nest.flatten(a), nest.flatten(b), strict=True):
             if _same(x, y):
@@ -148,11 +186,21 @@ class GraphStage:
                 continue
             t, u = _tensor_of(x), _tensor_of(y)
             if t is None or u is None:
-                raise TypeError(f"'{name}' is {_short(x)} in the main branch and {_short(y)} in the else branch: both must be tensors or numbers, or one Python value.{user_line()}")
+                raise TypeError(
+                    f"'{name}' is {_short(x)} in the main branch and {_short(y)} in the else branch: both must be tensors or numbers, or one Python value.{user_line()}"
+                )
             if t._d is not u._d:
-                t, u = (convert(x, None, u._d), u) if _is_number(x) else (t, convert(y, None, t._d)) if _is_number(y) else (t, u)
+                t, u = (
+                    (convert(x, None, u._d), u)
+                    if _is_number(x)
+                    else (t, convert(y, None, t._d))
+                    if _is_number(y)
+                    else (t, u)
+                )
             if t._d is not u._d:
-                raise TypeError(f"'{name}' must have the same dtype in the main and else branches, but they are {t._d.name} and {u._d.name}: use tf.cast.{user_line()}")
+                raise TypeError(
+                    f"'{name}' must have the same dtype in the main and else branches, but they are {t._d.name} and {u._d.name}: use tf.cast.{user_line()}"
+                )
             tensors[0].append(t)
             tensors[1].append(u)
             leaves.append((x, None))
@@ -163,7 +211,16 @@ class GraphStage:
         """See the protocol."""
         return self._loop(lambda i, s: cond_fn(s), lambda i, s: body_fn(s), None, init, names)[1]
 
-    def for_range(self, start: Any, limit: Any, delta: Any, body_fn: Callable, init: tuple, extra_cond: Callable | None, names: tuple[str, ...]) -> tuple:
+    def for_range(
+        self,
+        start: Any,
+        limit: Any,
+        delta: Any,
+        body_fn: Callable,
+        init: tuple,
+        extra_cond: Callable | None,
+        names: tuple[str, ...],
+    ) -> tuple:
         """See the protocol."""
         start, limit, delta = self._of_one_dtype(start, limit, delta)
         known = None if isinstance(delta, SymbolicTensor) else float(delta)
@@ -172,10 +229,17 @@ class GraphStage:
             if known is not None:
                 return ew.less(i, limit) if known > 0 else ew.greater(i, limit)
             zero = st.zeros_like(delta)
-            return ew.logical_or(ew.logical_and(ew.greater(delta, zero), ew.less(i, limit)), ew.logical_and(ew.less(delta, zero), ew.greater(i, limit)))
+            return ew.logical_or(
+                ew.logical_and(ew.greater(delta, zero), ew.less(i, limit)),
+                ew.logical_and(ew.less(delta, zero), ew.greater(i, limit)),
+            )
 
         def test(i: Tensor, s: tuple) -> Any:
-            return within(i) if extra_cond is None else ew.logical_and(within(i), self._predicate(extra_cond(s), "condition of a loop"))
+            return (
+                within(i)
+                if extra_cond is None
+                else ew.logical_and(within(i), self._predicate(extra_cond(s), "condition of a loop"))
+            )
 
         return self._loop(test, lambda i, s: body_fn(i, s), (start, delta), init, names)[1]
 
@@ -183,10 +247,14 @@ class GraphStage:
         d = next((x.dtype for x in xs if _is_tensor(x)), int32)
         return [convert(x, None, d) for x in xs]
 
-    def _loop(self, test: Callable, step: Callable, counter: tuple | None, init: tuple, names: tuple[str, ...]) -> tuple:
+    def _loop(
+        self, test: Callable, step: Callable, counter: tuple | None, init: tuple, names: tuple[str, ...]
+    ) -> tuple:
         """A while_loop row over the tensors in the state; what is no tensor must stay as it is."""
         first = counter[0] if counter is not None else None
-        if any(isinstance(x, TensorArray) and x._buffer is None and x._meta.shape is None for x in nest.flatten(list(init))):
+        if any(
+            isinstance(x, TensorArray) and x._buffer is None and x._meta.shape is None for x in nest.flatten(list(init))
+        ):
             self.probe(lambda s: step(first, s), init)  # learns the shapes of the elements
         leaves = [nest.flatten(x) for x in init]
         start: list[Tensor] = [] if counter is None else [first]  # type: ignore[list-item]
@@ -213,15 +281,25 @@ class GraphStage:
                 try:
                     nest.assert_same_structure(form, value)
                 except (TypeError, ValueError) as e:
-                    raise TypeError(f"'{name}' does not keep its nested structure in the loop: {e}{user_line()}") from None
+                    raise TypeError(
+                        f"'{name}' does not keep its nested structure in the loop: {e}{user_line()}"
+                    ) from None
                 for x, y, m in zip(xs, nest.flatten(value), mask, strict=True):
                     if m:
-                        t = _tensor_of(y) if not _is_number(y) else convert(y, None, convert(x).dtype if not isinstance(x, TensorArray) else None)
+                        t = (
+                            _tensor_of(y)
+                            if not _is_number(y)
+                            else convert(y, None, convert(x).dtype if not isinstance(x, TensorArray) else None)
+                        )
                         if t is None:
-                            raise TypeError(f"'{name}' is a tensor before the loop, but {_short(y)} after one iteration.{user_line()}")
+                            raise TypeError(
+                                f"'{name}' is a tensor before the loop, but {_short(y)} after one iteration.{user_line()}"
+                            )
                         out.append(t)
                     elif not _same(x, y):
-                        raise TypeError(f"'{name}' is {_short(x)} before the loop and {_short(y)} after one iteration: a loop over tensors changes tensors and numbers only.{user_line()}")
+                        raise TypeError(
+                            f"'{name}' is {_short(x)} before the loop and {_short(y)} after one iteration: a loop over tensors changes tensors and numbers only.{user_line()}"
+                        )
             return out
 
         def go(*ts: Tensor) -> Tensor:
@@ -242,7 +320,12 @@ class GraphStage:
         node = x.value.node if isinstance(x, SymbolicTensor) else None
         if node is None or node.p.name != "range":
             return None
-        return tuple([SymbolicTensor(x.trace, v, "range") if v.const is None else Tensor(v.const, v.aval.dtype) for v in node.ins])
+        return tuple(
+            [
+                SymbolicTensor(x.trace, v, "range") if v.const is None else Tensor(v.const, v.aval.dtype)
+                for v in node.ins
+            ]
+        )
 
     def length(self, x: Any) -> Any:
         """The first dimension where it is known, else a scalar int32 tensor."""
@@ -293,13 +376,19 @@ class GraphStage:
         trace = Trace("probe", state.trace)
         with trace:
             y()
-        harmless = all(n.p.elementwise for n in trace.nodes) and not trace.created and not any(c.assigned for c in trace.variables.values())
+        harmless = (
+            all(n.p.elementwise for n in trace.nodes)
+            and not trace.created
+            and not any(c.assigned for c in trace.variables.values())
+        )
         if harmless:
             return (ew.logical_and if both else ew.logical_or)(x, self._predicate(y(), "operand of and/or"))
         known = Tensor(np.bool_(not both), bool_)
         value = lambda s: (self._predicate(y(), "operand of and/or"),)
         constant = lambda s: (known,)
-        return self.cond(x, value if both else constant, constant if both else value, (UNSET,), ("the value of and/or",))[0]
+        return self.cond(
+            x, value if both else constant, constant if both else value, (UNSET,), ("the value of and/or",)
+        )[0]
 
     def logical_not(self, x: Any) -> Any:
         """Not."""
@@ -311,7 +400,14 @@ class GraphStage:
         said = message()
         data = tuple([convert(x) for x in nest.flatten(said) if _is_tensor(x)])
         text = None if data or said is None else str(said)
-        emit_effect(assert_row, (rd.all(c, axis=tuple(range(len(c._shape))), keepdims=False) if (c := convert(condition))._shape else c, *data), {"message": text})
+        emit_effect(
+            assert_row,
+            (
+                rd.all(c, axis=tuple(range(len(c._shape))), keepdims=False) if (c := convert(condition))._shape else c,
+                *data,
+            ),
+            {"message": text},
+        )
 
     def raise_(self, error: BaseException) -> None:
         """A ``raise`` row."""
@@ -320,7 +416,11 @@ class GraphStage:
     def print_(self, values: tuple, sep: str, end: str, file: Any) -> None:
         """A ``py_print`` row."""
         form = tuple([_HERE if _is_tensor(v) else v for v in values])
-        emit_effect(print_row, tuple([convert(v) for v in values if _is_tensor(v)]), {"form": form, "sep": sep, "end": end, "file": file})
+        emit_effect(
+            print_row,
+            tuple([convert(v) for v in values if _is_tensor(v)]),
+            {"form": form, "sep": sep, "end": end, "file": file},
+        )
 
     def builtin(self, function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Casts, lengths, and the reductions of Python."""

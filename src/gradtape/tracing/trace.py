@@ -24,8 +24,23 @@ from ..ground.primitive import Aval, Primitive
 from ..primitives import structure as st
 from ..primitives.elementwise import check_numerics
 
-_BY_THEMSELVES = ("cond", "while_loop", "while_history", "take_row", "put_row", "write_row")  # their rules need no shapes
-_NAMES = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "sum": "Sum", "mean": "Mean", "identity": "Identity"}
+_BY_THEMSELVES = (
+    "cond",
+    "while_loop",
+    "while_history",
+    "take_row",
+    "put_row",
+    "write_row",
+)  # their rules need no shapes
+_NAMES = {
+    "add": "add",
+    "subtract": "sub",
+    "multiply": "mul",
+    "divide": "truediv",
+    "sum": "Sum",
+    "mean": "Mean",
+    "identity": "Identity",
+}
 
 
 # A variable's new value. As in eager execution a tape knows the variable by every value that was read from it, and an assignment cuts the
@@ -124,7 +139,9 @@ class SymbolicTensor(Tensor):
 
     def numpy(self) -> Any:
         """No value while tracing."""
-        raise AttributeError("'SymbolicTensor' object has no attribute 'numpy': while a tf.function is traced, a tensor has no value yet")
+        raise AttributeError(
+            "'SymbolicTensor' object has no attribute 'numpy': while a tf.function is traced, a tensor has no value yet"
+        )
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec) if spec else str(self)
@@ -160,7 +177,9 @@ class Trace:
         self.name, self.parent = name, parent
         self.nodes: list[Node] = []
         self.inputs: list[SymbolicTensor] = []
-        self.captures: list[tuple[SymbolicTensor, SymbolicTensor]] = []  # (the parent's tensor, the input that stands for it)
+        self.captures: list[
+            tuple[SymbolicTensor, SymbolicTensor]
+        ] = []  # (the parent's tensor, the input that stands for it)
         self.variables: dict[int, _Cell] = {}
         self.created: list[Variable] = []
         self._consts: dict[int, tuple[Tensor, Value]] = {}
@@ -339,9 +358,15 @@ class Trace:
             if self.parent is not None:
                 outer = self.parent.cell(v).current
                 for tape in self._outer[1]:  # the tapes around this branch or body see that it reads the variable
-                    if outer._k not in tape._live and ((tape._auto and v._watched) or (tape._wanted is not None and id(v) in tape._wanted)):
+                    if outer._k not in tape._live and (
+                        (tape._auto and v._watched) or (tape._wanted is not None and id(v) in tape._wanted)
+                    ):
                         tape._watch_variable(v, outer)
-                first: Any = self.capture(outer) if isinstance(outer, SymbolicTensor) and outer.trace is self.parent else self._pass_in(outer)
+                first: Any = (
+                    self.capture(outer)
+                    if isinstance(outer, SymbolicTensor) and outer.trace is self.parent
+                    else self._pass_in(outer)
+                )
             else:
                 first = self.input(Aval(v._t._shape, v._d), v._name[:-2].replace(":", "_"))
             c = self.variables[id(v)] = _Cell(v, first)
@@ -427,5 +452,3 @@ def _current() -> Trace | None:
 def tracing() -> bool:
     """Whether this thread is tracing a function now."""
     return state.trace is not None
-
-

@@ -63,7 +63,11 @@ def sample(rng: Any, aval: Aval, lo: float = -3, hi: float = 3) -> Any:
         return (rng.uniform(size=aval.shape) < 0.5)[()] if aval.shape else np.bool_(rng.integers(2))
     if aval.dtype.is_integer:
         lo, hi = int(np.ceil(lo)), max(int(np.floor(hi)), int(np.ceil(lo)) + 1)
-        return aval.dtype.type(rng.integers(lo, hi + 1)) if not aval.shape else rng.integers(lo, hi + 1, aval.shape).astype(aval.dtype.np)
+        return (
+            aval.dtype.type(rng.integers(lo, hi + 1))
+            if not aval.shape
+            else rng.integers(lo, hi + 1, aval.shape).astype(aval.dtype.np)
+        )
     a = rng.uniform(lo, hi, aval.shape)
     return aval.dtype.type(a) if not aval.shape else a.astype(aval.dtype.np)
 

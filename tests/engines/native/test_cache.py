@@ -56,10 +56,15 @@ def test_another_process_finds_it(directory: Path) -> None:
     root = Path(__file__).parents[3]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
     r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=60)
-    assert r.stdout.split() == ["True", "60.0", str(not elf.SUPPORTED)], r.stderr  # without LLVM, where there is a loader of our own
+    assert r.stdout.split() == ["True", "60.0", str(not elf.SUPPORTED)], (
+        r.stderr
+    )  # without LLVM, where there is a loader of our own
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:20], lambda b: b"", lambda b: b[:-1], lambda b: b[:200] + b"\xff" + b[201:], lambda b: b"x" * len(b)])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b[:20], lambda b: b"", lambda b: b[:-1], lambda b: b[:200] + b"\xff" + b[201:], lambda b: b"x" * len(b)],
+)
 def test_damaged_entries_are_replaced(directory: Path, damage: Any) -> None:
     make()
     (entry,) = directory.iterdir()

@@ -39,7 +39,18 @@ def test_arrays_that_are_not_as_they_should_be() -> None:
         pass
 
     other = np.zeros((3, 4), np.dtype(np.float32, metadata={"a": 1}))
-    for a in (base[::2, ::2], base[:3, :4], np.asfortranarray(x), x[::-1], unaligned, read_only, x.view(Sub), other, np.broadcast_to(np.float32(1), (3, 4)), x.astype("f").T.copy().T):
+    for a in (
+        base[::2, ::2],
+        base[:3, :4],
+        np.asfortranarray(x),
+        x[::-1],
+        unaligned,
+        read_only,
+        x.view(Sub),
+        other,
+        np.broadcast_to(np.float32(1), (3, 4)),
+        x.astype("f").T.copy().T,
+    ):
         np.testing.assert_array_equal(run(a, np.float32(1))[0], np.asarray(a) + 1)
     for s in (np.float32(1), np.array(1, np.float32), 1.0, 1):
         assert run(x, s)[0][0, 1] == 2
@@ -47,7 +58,18 @@ def test_arrays_that_are_not_as_they_should_be() -> None:
 
 def test_arguments_that_do_not_fit() -> None:
     run, x, s = two(), np.ones((3, 4), np.float32), np.float32(1)
-    for bad in ([x], [x, s, s], [x.T, s], [x.astype(np.float64), s], [x.ravel(), s], [x, x], [None, s], [x, "a"], [x, np.float64(1)], []):
+    for bad in (
+        [x],
+        [x, s, s],
+        [x.T, s],
+        [x.astype(np.float64), s],
+        [x.ravel(), s],
+        [x, x],
+        [None, s],
+        [x, "a"],
+        [x, np.float64(1)],
+        [],
+    ):
         with pytest.raises(TypeError, match="compiled graph"):
             run(*bad)
 
@@ -55,7 +77,9 @@ def test_arguments_that_do_not_fit() -> None:
 def test_sizes() -> None:
     rng = np.random.default_rng(0)
     for shape in ((), (0,), (1,), (1, 1), (2, 0, 3), (1, 5), (5, 1), (3, 1, 4)):
-        g = graph_of(lambda b, x, y: [b("add", x, y), b("sum", x, axis=(), keepdims=False), b("exp", x)], (shape,), (shape,))
+        g = graph_of(
+            lambda b, x, y: [b("add", x, y), b("sum", x, axis=(), keepdims=False), b("exp", x)], (shape,), (shape,)
+        )
         check(g, [sample(rng, v.aval) for v in g.inputs])
 
 
@@ -101,12 +125,23 @@ def test_what_has_no_native_form_runs_its_kernel() -> None:
         y = b("exp", b("negative", x))
         z = b("lgamma", b("add", y, 1.0))
         w = b("multiply", b("cumsum", z, axis=0, exclusive=False, reverse=False), y)
-        return [w, b("multiply", c, c), x, b("abs", c), b.const(np.float32(2)), b("sum", w, axis=(0,), keepdims=False), c]
+        return [
+            w,
+            b("multiply", c, c),
+            x,
+            b("abs", c),
+            b.const(np.float32(2)),
+            b("sum", w, axis=(0,), keepdims=False),
+            c,
+        ]
 
     g = graph_of(f, ((20,),), ((3,), dt.complex64), ((), dt.string))
     xs = [np.linspace(0, 1, 20, dtype=np.float32), np.array([1, 2j, 3 + 1j], np.complex64), b"text"]
     run = native(g, run=run_node)
-    got, want = run(*xs), [np.asarray(w) for w in __import__("gradtape.ground.graph", fromlist=["interpret"]).interpret(g, xs)]
+    got, want = (
+        run(*xs),
+        [np.asarray(w) for w in __import__("gradtape.ground.graph", fromlist=["interpret"]).interpret(g, xs)],
+    )
     for a, w in zip(got, want, strict=True):
         np.testing.assert_allclose(a, w, rtol=1e-6)
     assert [s for s in seen if s in ("lgamma", "cumsum")] == ["lgamma", "cumsum"]
@@ -161,7 +196,13 @@ def test_import_is_light() -> None:
     import subprocess
 
     code = "import sys, gradtape, gradtape.engines.native; sys.exit(any(m.split('.')[0] == 'llvmlite' for m in sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], env={**__import__("os").environ, "PYTHONPATH": __import__("os").pathsep.join(sys.path)}).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**__import__("os").environ, "PYTHONPATH": __import__("os").pathsep.join(sys.path)},
+        ).returncode
+        == 0
+    )
 
 
 def test_without_llvm_graphs_are_interpreted(monkeypatch: Any) -> None:

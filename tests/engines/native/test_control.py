@@ -36,7 +36,10 @@ def descent(steps: int) -> Graph:
 
     def f(b: Build, x: Any) -> Any:
         i = b.const(0, dt.int32)
-        step = lambda b, i, x: [b("add", i, 1), b("subtract", x, b("multiply", b("subtract", b("multiply", x, 2.0), 2.0), 0.01))]
+        step = lambda b, i, x: [
+            b("add", i, 1),
+            b("subtract", x, b("multiply", b("subtract", b("multiply", x, 2.0), 2.0), 0.01)),
+        ]
         return loop(b, lambda b, i, x: b("less", i, steps), step, [i, x])[1]
 
     return graph_of(f, ((),))
@@ -80,7 +83,9 @@ def test_nested_loops_and_branches() -> None:
         def inner(b: Build, j: Any, x: Any, v: Any) -> list:
             big = b("greater", x, 10.0)
             yes = graph_of(lambda b, x, v: [b("multiply", x, 0.5), b("negative", v)], ((),), ((9,),))
-            no = graph_of(lambda b, x, v: [b("add", x, b("sum", v, axis=(0,), keepdims=False)), b("add", v, x)], ((),), ((9,),))
+            no = graph_of(
+                lambda b, x, v: [b("add", x, b("sum", v, axis=(0,), keepdims=False)), b("add", v, x)], ((),), ((9,),)
+            )
             x, v = b("cond", big, x, v, true=yes, false=no)
             return [b("add", j, 1), x, v]
 
@@ -97,8 +102,21 @@ def test_nested_loops_and_branches() -> None:
 
 def test_branches() -> None:
     def f(b: Build, p: Any, x: Any, y: Any) -> list:
-        yes = graph_of(lambda b, x, y: [b("exp", x), y, b("max", x, axis=(0, 1), keepdims=False), b.const(np.float32(1))], ((4, 5),), ((5,),))
-        no = graph_of(lambda b, x, y: [b("add", x, y), b("negative", y), b("min", x, axis=(0, 1), keepdims=False), b.const(np.float32(2))], ((4, 5),), ((5,),))
+        yes = graph_of(
+            lambda b, x, y: [b("exp", x), y, b("max", x, axis=(0, 1), keepdims=False), b.const(np.float32(1))],
+            ((4, 5),),
+            ((5,),),
+        )
+        no = graph_of(
+            lambda b, x, y: [
+                b("add", x, y),
+                b("negative", y),
+                b("min", x, axis=(0, 1), keepdims=False),
+                b.const(np.float32(2)),
+            ],
+            ((4, 5),),
+            ((5,),),
+        )
         return list(b("cond", p, x, y, true=yes, false=no))
 
     g = graph_of(f, ((), dt.bool_), ((4, 5),), ((5,),))
@@ -123,7 +141,12 @@ def test_errors_inside_a_loop() -> None:
     from gradtape.ground.errors import InvalidArgumentError
 
     def f(b: Build, n: Any) -> Any:
-        return loop(b, lambda b, n, s: b("greater", n, -3), lambda b, n, s: [b("subtract", n, 1), b("add", s, b("floordiv", 100, n))], [n, b.const(0, dt.int32)])[1]
+        return loop(
+            b,
+            lambda b, n, s: b("greater", n, -3),
+            lambda b, n, s: [b("subtract", n, 1), b("add", s, b("floordiv", 100, n))],
+            [n, b.const(0, dt.int32)],
+        )[1]
 
     run = native(graph_of(f, ((), dt.int32)))
     with pytest.raises(InvalidArgumentError, match="division by zero"):
@@ -169,7 +192,9 @@ def test_ctrl_c_stops_a_loop_and_the_lock_is_free_meanwhile() -> None:
     """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([os.path.join(root, "src"), root])}
-    r = subprocess.run([sys.executable, "-c", textwrap.dedent(script), root], capture_output=True, text=True, timeout=60, env=env)
+    r = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), root], capture_output=True, text=True, timeout=60, env=env
+    )
     assert r.stdout.startswith("stopped"), r.stderr
     _, seconds, ticks = r.stdout.split()
     assert float(seconds) < 1.5 and int(ticks) > 5
@@ -177,7 +202,10 @@ def test_ctrl_c_stops_a_loop_and_the_lock_is_free_meanwhile() -> None:
 
 def test_two_threads_run_one_program() -> None:
     """Large enough for the lock to be released: each call has memory of its own."""
-    g = graph_of(lambda b, x: b("sum", b("exp", b("transpose", b("sin", x), perm=(1, 0))), axis=(0,), keepdims=False), ((400, 300),))
+    g = graph_of(
+        lambda b, x: b("sum", b("exp", b("transpose", b("sin", x), perm=(1, 0))), axis=(0,), keepdims=False),
+        ((400, 300),),
+    )
     run = native(g)
     rng = np.random.default_rng(0)
     xs = [rng.uniform(-1, 1, (400, 300)).astype("f") for _ in range(4)]

@@ -16,7 +16,11 @@ from .graphs import Build, check, sample
 
 KINDS = {"f": (dt.float32, dt.float64), "i": (dt.int32, dt.int64), "b": (dt.bool_,)}
 CASES = [(name, d) for name in sorted(EMITTERS) if name in TABLE for kind in EMITTERS[name] for d in KINDS[kind]]
-ATTRS: dict[str, dict] = {"leaky_relu": {"alpha": 0.2}, "leaky_relu_grad": {"alpha": 0.2}, "check_numerics": {"message": "m"}}
+ATTRS: dict[str, dict] = {
+    "leaky_relu": {"alpha": 0.2},
+    "leaky_relu_grad": {"alpha": 0.2},
+    "check_numerics": {"message": "m"},
+}
 # rows that only add, subtract, multiply, divide, take roots, choose or convert: equal to the bit
 INEXACT = {*MATH, "pow", "pow_slope", "xlogy", "xlog1py", "elu", "selu", "sigmoid_xent"} - {"rsqrt"}
 
@@ -85,7 +89,11 @@ def test_values(name: str, d: Any) -> None:
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, np.nan, np.inf, -np.inf, 1e-40, -1e-40, 3.0, -3.0, 5e-324, 2.0, 1e30]
 
 
-@pytest.mark.parametrize(("name", "d"), [(n, d) for n, d in CASES if d.is_floating and n not in ("cast", "check_numerics", "floordiv")], ids=lambda x: getattr(x, "name", x))
+@pytest.mark.parametrize(
+    ("name", "d"),
+    [(n, d) for n, d in CASES if d.is_floating and n not in ("cast", "check_numerics", "floordiv")],
+    ids=lambda x: getattr(x, "name", x),
+)
 def test_special_values(name: str, d: Any) -> None:
     """NaN, infinities, signed zeros and denormals: as vectors, and one by one as scalars."""
     count = inputs_of(name) if not TABLE[name].variadic else 2
@@ -109,7 +117,10 @@ def test_special_values(name: str, d: Any) -> None:
 def test_signed_zeros() -> None:
     """The sign of a zero result is NumPy's."""
     z = np.array([0.0, -0.0] * 9, np.float32)
-    for name in sorted(set(MATH) - {"acosh", "cos", "cosh", "erfc", "exp", "log", "rsqrt", "sigmoid", "softplus", "acos", "pow", "atan2"}):
+    for name in sorted(
+        set(MATH)
+        - {"acosh", "cos", "cosh", "erfc", "exp", "log", "rsqrt", "sigmoid", "softplus", "acos", "pow", "atan2"}
+    ):
         b = Build()
         (got,) = check(b.graph(b(name, b.input(z.shape))), [z])
         assert (np.signbit(got) == np.signbit(z)).all(), name

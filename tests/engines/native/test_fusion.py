@@ -103,7 +103,17 @@ def test_transposes(d: Any) -> None:
 def test_outputs_that_are_inputs_constants_or_twice_the_same() -> None:
     def f(b: Build, x: Any, s: Any) -> list:
         y = b("add", x, s)
-        return [x, y, y, s, b.const(np.float32(3)), b.const(np.arange(3, dtype=np.float32)), b("reshape", y, shape=(2, 3)), b("identity", x), b("reshape", x, shape=(3, 2))]
+        return [
+            x,
+            y,
+            y,
+            s,
+            b.const(np.float32(3)),
+            b.const(np.arange(3, dtype=np.float32)),
+            b("reshape", y, shape=(2, 3)),
+            b("identity", x),
+            b("reshape", x, shape=(3, 2)),
+        ]
 
     g = graph_of(f, ((6,),), ((),))
     x = np.arange(6, dtype=np.float32)
@@ -139,7 +149,11 @@ def test_a_reused_place_is_not_read_again() -> None:
 
 
 def test_donated_inputs_are_written_in_place() -> None:
-    g = graph_of(lambda b, w, d: [b("subtract", w, b("multiply", d, 0.1)), b("sum", w, axis=(0,), keepdims=False)], ((70,),), ((70,),))
+    g = graph_of(
+        lambda b, w, d: [b("subtract", w, b("multiply", d, 0.1)), b("sum", w, axis=(0,), keepdims=False)],
+        ((70,),),
+        ((70,),),
+    )
     run = native(g, donate={0: 0})
     w, d = np.arange(70, dtype=np.float32), np.ones(70, np.float32)
     want = reference(g, [w.copy(), d])
@@ -155,7 +169,11 @@ def test_donation_waits_for_other_readers() -> None:
     def f(b: Build, w: Any, x: Any) -> list:
         y = b("matmul", x, w, transpose_x=False, transpose_y=False)
         new = b("subtract", w, b("matmul", x, y, transpose_x=True, transpose_y=False))
-        return [new, b("sum", b("multiply", b("reverse", w, axis=(0,)), new), axis=(0, 1), keepdims=False), b("transpose", w, perm=(1, 0))]
+        return [
+            new,
+            b("sum", b("multiply", b("reverse", w, axis=(0,)), new), axis=(0, 1), keepdims=False),
+            b("transpose", w, perm=(1, 0)),
+        ]
 
     g = graph_of(f, ((20, 9),), ((5, 20),))
     rng = np.random.default_rng(0)
@@ -168,7 +186,11 @@ def test_donation_waits_for_other_readers() -> None:
 
 
 def test_donation_of_what_is_shifted_or_swapped() -> None:
-    g = graph_of(lambda b, x, y: [b("add", y, 0.0), b("reverse", x, axis=(0,)), b("sum", x, axis=(0,), keepdims=False)], ((40,),), ((40,),))
+    g = graph_of(
+        lambda b, x, y: [b("add", y, 0.0), b("reverse", x, axis=(0,)), b("sum", x, axis=(0,), keepdims=False)],
+        ((40,),),
+        ((40,),),
+    )
     for donate in ({0: 0, 1: 1}, {0: 1}, {0: 1, 1: 0}, {1: 1}):
         x, y = np.arange(40, dtype=np.float32), np.arange(40, dtype=np.float32) * 3
         want = reference(g, [x.copy(), y.copy()])
@@ -217,7 +239,25 @@ def programs(draw: Any, exact: bool) -> Graph:
 
     for _ in range(draw(hs.integers(1, 14))):
         x = pick()
-        kind = draw(hs.sampled_from(["unary", "unary", "binary", "binary", "binary", "reduce", "transpose", "reshape", "slice", "broadcast", "select", "stack", "scale"]))
+        kind = draw(
+            hs.sampled_from(
+                [
+                    "unary",
+                    "unary",
+                    "binary",
+                    "binary",
+                    "binary",
+                    "reduce",
+                    "transpose",
+                    "reshape",
+                    "slice",
+                    "broadcast",
+                    "select",
+                    "stack",
+                    "scale",
+                ]
+            )
+        )
         rank = len(x.aval.shape)
         if kind == "unary":
             y = b(draw(hs.sampled_from(EXACT_UNARY if exact else UNARY)), x)
@@ -237,16 +277,29 @@ def programs(draw: Any, exact: bool) -> Graph:
             y = b("transpose", x, perm=tuple(draw(hs.permutations(range(rank)))))
         elif kind == "reshape":
             n = int(np.prod(x.aval.shape))
-            y = b("reshape", x, shape=draw(hs.sampled_from([(n,), (1, n), (n, 1), *([(n // 2, 2)] if n % 2 == 0 else [])])))
+            y = b(
+                "reshape",
+                x,
+                shape=draw(hs.sampled_from([(n,), (1, n), (n, 1), *([(n // 2, 2)] if n % 2 == 0 else [])])),
+            )
         elif kind == "slice" and rank:
-            y = b("strided_slice", x, index=(slice(None, None, draw(hs.sampled_from([1, -1, 2]))),) + (slice(None),) * (rank - 1))
+            y = b(
+                "strided_slice",
+                x,
+                index=(slice(None, None, draw(hs.sampled_from([1, -1, 2]))),) + (slice(None),) * (rank - 1),
+            )
         elif kind == "broadcast" and rank < 3:
             y = b("broadcast_to", x, shape=(2, *x.aval.shape))
         elif kind == "select":
             z = b("negative", x)
             y = b("select", b("greater", x, z), x, z)
         elif kind == "stack" and int(np.prod(x.aval.shape)) < 600:
-            y = b(draw(hs.sampled_from(["stack", "concat"])) if rank else "stack", x, x, axis=draw(hs.integers(0, max(rank - 1, 0))))
+            y = b(
+                draw(hs.sampled_from(["stack", "concat"])) if rank else "stack",
+                x,
+                x,
+                axis=draw(hs.integers(0, max(rank - 1, 0))),
+            )
         else:
             y = b("multiply", x, 0.5)
         values.append(y)
@@ -254,7 +307,9 @@ def programs(draw: Any, exact: bool) -> Graph:
     return b.graph(*outs, values[-1])
 
 
-SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+SETTINGS = settings(
+    max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None
+)
 
 
 @SETTINGS

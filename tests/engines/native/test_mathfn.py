@@ -56,7 +56,9 @@ def _erfc(x: Any) -> Any:
 def _erf(x: Any) -> Any:
     x = np.asarray(x, L)
     big = np.abs(x) >= 2
-    return np.where(big, np.sign(x) * (1 - _erfc_fraction(np.where(big, np.abs(x), 2))), _erf_series(np.where(big, 0, x)))
+    return np.where(
+        big, np.sign(x) * (1 - _erfc_fraction(np.where(big, np.abs(x), 2))), _erf_series(np.where(big, 0, x))
+    )
 
 
 REFERENCE: dict[str, Callable] = {
@@ -109,7 +111,10 @@ def test_bounds(name: str, d: Any) -> None:
     xs = [x]
     if name in ("atan2", "pow"):
         rng = np.random.default_rng(1)
-        xs = [np.concatenate([x, np.abs(x)]), np.concatenate([rng.permutation(x), rng.uniform(-9, 9, x.size).astype(d.np)])]
+        xs = [
+            np.concatenate([x, np.abs(x)]),
+            np.concatenate([rng.permutation(x), rng.uniform(-9, 9, x.size).astype(d.np)]),
+        ]
     b = Build()
     run = native(b.graph(b(name, *[b.input(x.shape, d) for x in xs])))
     got = run(*xs)[0]
@@ -118,7 +123,9 @@ def test_bounds(name: str, d: Any) -> None:
         e = errors(got, want)
     worst = int(np.argmax(e))
     bound = ULP[name][d is dt.float64]
-    assert e[worst] <= bound, f"{name}{tuple(x[worst] for x in xs)} = {got[worst]!r}, wanted {want[worst]!r}: {float(e[worst]):.3f} ulp"
+    assert e[worst] <= bound, (
+        f"{name}{tuple(x[worst] for x in xs)} = {got[worst]!r}, wanted {want[worst]!r}: {float(e[worst]):.3f} ulp"
+    )
 
 
 @pytest.mark.parametrize("d", [dt.float32, dt.float64], ids=lambda d: d.name)

@@ -51,12 +51,22 @@ def test_large(d: Any, tx: bool, ty: bool) -> None:
     b = Build()
     x, y = (b.input(s, d) for s in shapes(m, k, n, tx, ty))
     z = product(b, x, y, tx, ty)
-    check(b.graph(z, b("relu", b("add", z, 1.0))), [sample(rng, v.aval, 0, 1) for v in (x, y)], rtol=1e-5 if d is dt.float32 else 1e-13)
+    check(
+        b.graph(z, b("relu", b("add", z, 1.0))),
+        [sample(rng, v.aval, 0, 1) for v in (x, y)],
+        rtol=1e-5 if d is dt.float32 else 1e-13,
+    )
 
 
 def test_batches() -> None:
     rng = np.random.default_rng(0)
-    for a, c in (((4, 3, 5), (4, 5, 7)), ((4, 3, 5), (5, 7)), ((3, 5), (2, 5, 7)), ((2, 1, 3, 5), (3, 5, 7)), ((2, 4, 130, 60), (2, 4, 60, 140))):
+    for a, c in (
+        ((4, 3, 5), (4, 5, 7)),
+        ((4, 3, 5), (5, 7)),
+        ((3, 5), (2, 5, 7)),
+        ((2, 1, 3, 5), (3, 5, 7)),
+        ((2, 4, 130, 60), (2, 4, 60, 140)),
+    ):
         g = graph_of(lambda b, x, y: product(b, x, y), (a,), (c,))
         check(g, [sample(rng, v.aval, 0, 1) for v in g.inputs], rtol=1e-5)
 
@@ -68,7 +78,12 @@ def test_operands_that_are_views_or_broadcast() -> None:
         part = b("strided_slice", x, index=(slice(None, None, 2), slice(1, 6)))
         back = b("reverse", y, axis=(0,))
         wide = b("broadcast_to", s, shape=(5, 4))
-        return [product(b, part, back), product(b, part, wide), product(b, b("broadcast_to", s, shape=(3, 5)), y), product(b, back, part, True, True)]
+        return [
+            product(b, part, back),
+            product(b, part, wide),
+            product(b, b("broadcast_to", s, shape=(3, 5)), y),
+            product(b, back, part, True, True),
+        ]
 
     g = graph_of(f, ((9, 7),), ((5, 4),), ((),))
     check(g, [sample(rng, v.aval, 0, 1) for v in g.inputs], rtol=1e-5)
@@ -79,7 +94,11 @@ def test_large_operands_that_blas_cannot_take() -> None:
 
     def f(b: Build, x: Any, y: Any, s: Any) -> list:
         strided = b("strided_slice", x, index=(slice(None), slice(None, None, 2)))
-        return [product(b, strided, y), product(b, b("broadcast_to", s, shape=(150, 120)), y), product(b, b("reverse", strided, axis=(0,)), y)]
+        return [
+            product(b, strided, y),
+            product(b, b("broadcast_to", s, shape=(150, 120)), y),
+            product(b, b("reverse", strided, axis=(0,)), y),
+        ]
 
     g = graph_of(f, ((150, 240),), ((120, 90),), ((),))
     check(g, [sample(rng, v.aval, 0, 1) for v in g.inputs], rtol=1e-5)

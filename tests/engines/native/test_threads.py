@@ -36,7 +36,10 @@ def work(b: Build, x: Any, y: Any) -> list:
 
 
 @pytest.mark.parametrize("d", [dt.float32, dt.float64], ids=lambda d: d.name)
-@pytest.mark.parametrize(("shape", "other"), [((600_011,), ()), ((3000, 130), (130,)), ((70, 9001), (70, 1)), ((40, 50, 200), (50, 200)), ((300_000, 2), (2,))])
+@pytest.mark.parametrize(
+    ("shape", "other"),
+    [((600_011,), ()), ((3000, 130), (130,)), ((70, 9001), (70, 1)), ((40, 50, 200), (50, 200)), ((300_000, 2), (2,))],
+)
 def test_the_same_for_any_number(several: None, shape: tuple, other: tuple, d: Any) -> None:
     g = graph_of(work, (shape, d), (other, d))
     run = native(g)
@@ -53,7 +56,9 @@ def test_the_same_for_any_number(several: None, shape: tuple, other: tuple, d: A
 
 def test_large_transposes(several: None) -> None:
     rng = np.random.default_rng(0)
-    g = graph_of(lambda b, x: [b("transpose", x, perm=(1, 0)), b("exp", b("sin", b("transpose", x, perm=(1, 0))))], ((701, 603),))
+    g = graph_of(
+        lambda b, x: [b("transpose", x, perm=(1, 0)), b("exp", b("sin", b("transpose", x, perm=(1, 0))))], ((701, 603),)
+    )
     check(g, [sample(rng, g.inputs[0].aval)])
 
 

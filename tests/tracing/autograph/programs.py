@@ -102,18 +102,36 @@ class _Writer:
                     lines += ["else:", *body()]
             return [*lines, "finally:", *self.inside(depth, False, True)]
         if k == "match":
-            lines = [f"match {e()} % 4:", "    case 0:", *["    " + s for s in body()], "    case 1 | 2 if " + c() + ":", *["    " + s for s in body()]]
-            return lines + (["    case m:", "        a = m + 1", *["    " + s for s in body()]] if draw(st.booleans()) else [])
+            lines = [
+                f"match {e()} % 4:",
+                "    case 0:",
+                *["    " + s for s in body()],
+                "    case 1 | 2 if " + c() + ":",
+                *["    " + s for s in body()],
+            ]
+            return lines + (
+                ["    case m:", "        a = m + 1", *["    " + s for s in body()]] if draw(st.booleans()) else []
+            )
         self.counters += 1
         n = f"k{self.counters}"
-        turn = self.inside(depth, True, False) if not finals else ["    " + s for s in self.block(depth - 1, False, True)]
+        turn = (
+            self.inside(depth, True, False) if not finals else ["    " + s for s in self.block(depth - 1, False, True)]
+        )
         orelse = ["else:", *body()] if draw(st.booleans()) else []
         if k == "while":
             return [f"{n} = 0", f"while {n} < {draw(st.integers(0, 3))} and {c()}:", f"    {n} += 1", *turn, *orelse]
         if k == "walrus":
             return [f"{n} = 0", f"while ({n} := {n} + 1) < {draw(st.integers(1, 4))}:", *turn, *orelse]
         if k == "while true":
-            return [f"{n} = 0", "while True:", f"    {n} += 1", f"    if {n} > {draw(st.integers(0, 3))} or {c()}:", "        break" if not finals else "        break", *turn, *orelse]
+            return [
+                f"{n} = 0",
+                "while True:",
+                f"    {n} += 1",
+                f"    if {n} > {draw(st.integers(0, 3))} or {c()}:",
+                "        break" if not finals else "        break",
+                *turn,
+                *orelse,
+            ]
         if k == "for":
             return [f"for {n} in range({e()} % 4):", *turn, f"    {v} += {n}", *orelse]
         return [f"for {n} in [1, {draw(st.integers(0, 5))}, 3]:", *turn, f"    {v} = {v} - {n}", *orelse]

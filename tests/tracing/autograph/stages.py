@@ -13,7 +13,24 @@ from typing import Any
 
 from gradtape.tracing.autograph import UNSET, convert, install
 
-OPERATORS = ["add", "sub", "mul", "mod", "floordiv", "truediv", "pow", "lt", "le", "gt", "ge", "eq", "ne", "and_", "or_", "xor"]
+OPERATORS = [
+    "add",
+    "sub",
+    "mul",
+    "mod",
+    "floordiv",
+    "truediv",
+    "pow",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "eq",
+    "ne",
+    "and_",
+    "or_",
+    "xor",
+]
 
 
 class LeakError(TypeError):
@@ -139,7 +156,9 @@ class Stage:
     def builtin(self, function: Any, args: Any, kwargs: Any) -> Any:
         return self.op(function, *args) if not kwargs else NotImplemented
 
-    def for_range(self, start: Any, limit: Any, delta: Any, body_fn: Any, init: Any, extra_cond: Any, names: Any) -> Any:
+    def for_range(
+        self, start: Any, limit: Any, delta: Any, body_fn: Any, init: Any, extra_cond: Any, names: Any
+    ) -> Any:
         more = lambda i: self.op(lambda i, limit, delta: i < limit if delta > 0 else i > limit, i, limit, delta)
         if extra_cond is None:
             test = lambda state: more(state[0])
@@ -159,13 +178,23 @@ class Stage:
         for x, y in zip(flatten(a), flatten(b), strict=True):
             if isinstance(x, Staged) or isinstance(y, Staged) or (is_number(x) and is_number(y)):
                 if kind(self.example(x)) != kind(self.example(y)):
-                    raise TypeError(f"{name!r} has different types: {kind(self.example(x))} and {kind(self.example(y))}")
+                    raise TypeError(
+                        f"{name!r} has different types: {kind(self.example(x))} and {kind(self.example(y))}"
+                    )
             elif not (x is y or (type(x) is type(y) and x == y)):
                 raise TypeError(f"{name!r} has different values: {x!r} and {y!r}")
         return a, b
 
     def placeholder(self, like: Any) -> Any:
-        zero = lambda x: type(x)([zero(y) for y in x]) if isinstance(x, tuple) else x * 0 if is_array(x) else type(x)() if is_number(x) else x
+        zero = lambda x: (
+            type(x)([zero(y) for y in x])
+            if isinstance(x, tuple)
+            else x * 0
+            if is_array(x)
+            else type(x)()
+            if is_number(x)
+            else x
+        )
         return rebuilt(like, iter([zero(self.example(x)) for x in flatten(like)]))
 
 
@@ -230,7 +259,9 @@ class Both(Stage):
                 continue
             leaves = []
             for u, v in zip(flatten(x), flatten(y), strict=True):
-                leaves.append(u if _stays(u, v) or not is_number(u) else Value(self, self.example(u if pred.value else v)))
+                leaves.append(
+                    u if _stays(u, v) or not is_number(u) else Value(self, self.example(u if pred.value else v))
+                )
             out.append(rebuilt(x, iter(leaves)))
         return tuple(out)
 
@@ -283,7 +314,11 @@ class S:
 
 
 def _lists(x: Any) -> Any:
-    return [_lists(y) for y in x] if isinstance(x, (tuple, list)) and any(isinstance(y, (Staged, tuple, list)) for y in x) else x
+    return (
+        [_lists(y) for y in x]
+        if isinstance(x, (tuple, list)) and any(isinstance(y, (Staged, tuple, list)) for y in x)
+        else x
+    )
 
 
 # -- tracing ----------------------------------------------------------------------------------------------------------------
@@ -325,7 +360,9 @@ class Graphs(Stage):
 
     def op(self, f: Any, *args: Any) -> Any:
         out = Symbol(self, f(*[self.example(self.seen(a)) for a in args]))
-        self.graph.steps.append(lambda env: env.__setitem__(out, f(*[env.get(a, a) if isinstance(a, Symbol) else a for a in args])))
+        self.graph.steps.append(
+            lambda env: env.__setitem__(out, f(*[env.get(a, a) if isinstance(a, Symbol) else a for a in args]))
+        )
         return out
 
     @contextlib.contextmanager
@@ -431,7 +468,11 @@ class Graphs(Stage):
 
     def print_(self, values: Any, sep: str, end: str, file: Any) -> None:
         shown = [self.seen(v) for v in values]
-        self.graph.steps.append(lambda env: self.printed.append(sep.join([str(env[v] if isinstance(v, Symbol) else v) for v in shown]) + end))
+        self.graph.steps.append(
+            lambda env: self.printed.append(
+                sep.join([str(env[v] if isinstance(v, Symbol) else v) for v in shown]) + end
+            )
+        )
 
     def run(self, f: Any, *args: Any) -> Any:
         """``f`` converted and traced, then run on the arguments; the value of the result."""
@@ -474,7 +515,10 @@ def plain(args: Any) -> list:
 def check(f: Any, *args: Any) -> None:
     """``f`` gives the same as plain Python, converted and with staged arguments, on both stages."""
     expected = outcome(f, *plain(args))
-    results = {"converted": outcome(convert(f), *plain(args)), **{stage.__name__: outcome(stage().run, f, *args) for stage in STAGES}}
+    results = {
+        "converted": outcome(convert(f), *plain(args)),
+        **{stage.__name__: outcome(stage().run, f, *args) for stage in STAGES},
+    }
     if isinstance(expected, Exception):
         assert {k: type(r) for k, r in results.items()} == dict.fromkeys(results, type(expected)), results
         return

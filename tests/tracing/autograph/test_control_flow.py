@@ -663,7 +663,14 @@ class _Nothing:
 
 NOTHING = _Nothing()
 
-FUNCTIONS = [f for f in list(globals().values()) if callable(f) and getattr(f, "__module__", "") == __name__ and getattr(f, "__code__", None) and f.__code__.co_varnames[:2] == ("x", "y")]
+FUNCTIONS = [
+    f
+    for f in list(globals().values())
+    if callable(f)
+    and getattr(f, "__module__", "") == __name__
+    and getattr(f, "__code__", None)
+    and f.__code__.co_varnames[:2] == ("x", "y")
+]
 VALUES = [(0, 0), (1, 2), (2, 1), (3, 0), (-1, 4), (6, 1), (4, 6), (5, -2)]
 
 
@@ -751,7 +758,17 @@ def guarded_index(xs, k):
     return xs[k] if k >= 0 and k < len(xs) and xs[k] > 1 else 0
 
 
-TENSORS = [guarded_index, over_tensor, over_tensor_with_break, over_tensor_with_return, over_enumerate, over_enumerate_from, over_zip, over_nested_iterators, over_tensor_twice]
+TENSORS = [
+    guarded_index,
+    over_tensor,
+    over_tensor_with_break,
+    over_tensor_with_return,
+    over_enumerate,
+    over_enumerate_from,
+    over_zip,
+    over_nested_iterators,
+    over_tensor_twice,
+]
 
 
 @pytest.mark.parametrize("f", TENSORS, ids=lambda f: f.__name__)

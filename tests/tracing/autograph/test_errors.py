@@ -7,8 +7,8 @@ import warnings
 
 import pytest
 
-from gradtape.tracing.autograph import AutographWarning, convert
 from gradtape.ground.errors import InvalidArgumentError, UnimplementedError
+from gradtape.tracing.autograph import AutographWarning, convert
 
 from .stages import STAGES, Both, Graphs, S
 
@@ -202,7 +202,9 @@ def test_iterating_a_staged_range_in_a_comprehension():
         return [i for i in range(n)]
 
     line, under, message = refusal(f, S(3), kind=InvalidArgumentError)
-    assert line == 1 and under in ("range(n)", "[i for i in range(n)]") and "tf.map_fn" in message  # which, depends on the Python
+    assert (
+        line == 1 and under in ("range(n)", "[i for i in range(n)]") and "tf.map_fn" in message
+    )  # which, depends on the Python
 
 
 def test_zip_of_staged_and_python_iterables():
@@ -300,7 +302,11 @@ def test_a_stage_error_keeps_its_class_and_shows_the_line():
 
     with pytest.raises(Odd) as info:
         Both().run(f, S(1))
-    lines = [(entry.name, entry.line) for entry in traceback.extract_tb(info.value.__traceback__) if entry.filename == __file__][1:]
+    lines = [
+        (entry.name, entry.line)
+        for entry in traceback.extract_tb(info.value.__traceback__)
+        if entry.filename == __file__
+    ][1:]
     assert lines == [("f", "return helper(3)"), ("helper", 'raise Odd("from the user")')]
 
 

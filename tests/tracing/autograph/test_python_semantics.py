@@ -125,7 +125,13 @@ def test_function_attributes_and_names():
 
     f.note = "kept"
     g = convert(f)
-    assert (g.__name__, g.__qualname__, g.__doc__, g.__module__, g.note) == (f.__name__, f.__qualname__, "Doc.", __name__, "kept")
+    assert (g.__name__, g.__qualname__, g.__doc__, g.__module__, g.note) == (
+        f.__name__,
+        f.__qualname__,
+        "Doc.",
+        __name__,
+        "kept",
+    )
     assert g(0) is None and g(2) == 1
 
 
@@ -154,7 +160,10 @@ def test_annotations_are_not_evaluated_and_do_no_harm():
 def test_future_annotations():
     from .programs import compiled
 
-    f = compiled("from __future__ import annotations\ndef f(x: nothing) -> nothing:\n    def g(y: nothing): return y if y else x\n    return g(x)\n", "f")
+    f = compiled(
+        "from __future__ import annotations\ndef f(x: nothing) -> nothing:\n    def g(y: nothing): return y if y else x\n    return g(x)\n",
+        "f",
+    )
     assert convert(f)(3) == 3
 
 
@@ -258,7 +267,9 @@ class Derived(Base):
         return Local().value(x)
 
 
-@pytest.mark.parametrize("name", ["value", "secret", "twice", "from_comprehension", "of_class", "of_none", "kind", "__call__"])
+@pytest.mark.parametrize(
+    "name", ["value", "secret", "twice", "from_comprehension", "of_class", "of_none", "kind", "__call__"]
+)
 def test_methods(name):
     bound = getattr(Derived(), name)
     for x in range(4):
@@ -292,7 +303,7 @@ def test_lambda():
 
 
 def test_lambdas_on_one_line():
-    fs = [lambda x: x if x > 0 else 1, lambda x: x if x > 5 else 2, (lambda x: (lambda x: x if x > 9 else 3))(0)]
+    fs = [lambda x: x if x > 0 else 1, lambda x: x if x > 5 else 2, (lambda x: lambda x: x if x > 9 else 3)(0)]
     assert [convert(f)(0) for f in fs] == [1, 2, 3]
     assert [convert(f)(7) for f in fs] == [7, 7, 3]
 
@@ -300,9 +311,7 @@ def test_lambdas_on_one_line():
 def test_lambda_in_a_statement_of_many_lines():
     f = dict(
         a=1,
-        b=lambda x: x
-        if x
-        else -1,
+        b=lambda x: x if x else -1,
     )["b"]
     assert convert(f)(0) == -1
 
@@ -644,18 +653,17 @@ def _odd(n):
 def test_unusual_formatting():
     def f(
         x,
-        y=(1,
-2),
+        y=(1, 2),
     ):  # the lines above are indented less than the function
-        if x: z = 1; w = 2
-        else: z = w = 3
+        if x:
+            z = 1
+            w = 2
+        else:
+            z = w = 3
         text = """
 not indented
 """
-        return z + w + len(text) \
-            + (
-                x
-        )
+        return z + w + len(text) + (x)
 
     check(f, 1)
     check(f, 0)

@@ -29,7 +29,11 @@ integers = st.integers(-4, 9)
 
 
 @hypothesis.settings(max_examples=150, suppress_health_check=list(hypothesis.HealthCheck))
-@hypothesis.given(source=programs(), values=st.tuples(integers, integers, integers), staged=st.tuples(st.booleans(), st.booleans(), st.booleans()))
+@hypothesis.given(
+    source=programs(),
+    values=st.tuples(integers, integers, integers),
+    staged=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
 def test_random_programs(source, values, staged):
     f = compiled(source)
     expected = f(*values, *start())

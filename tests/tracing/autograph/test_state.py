@@ -4,8 +4,8 @@ import types
 
 import pytest
 
-from gradtape.tracing.autograph import convert, install
 from gradtape.ground.errors import InvalidArgumentError, UnimplementedError
+from gradtape.tracing.autograph import convert, install
 
 from .stages import STAGES, Both, LeakError, S, Value, check
 
@@ -324,7 +324,11 @@ def test_variable_of_one_branch_used_afterwards(f, message):
     for stage in STAGES:
         with pytest.raises(InvalidArgumentError, match=message) as info:
             stage().run(f, S(1))
-        assert f'test_state.py", line {f.__code__.co_firstlineno + 1}' in str(info.value) or "elif" in str(info.value) or "x == 3" in str(info.value)
+        assert (
+            f'test_state.py", line {f.__code__.co_firstlineno + 1}' in str(info.value)
+            or "elif" in str(info.value)
+            or "x == 3" in str(info.value)
+        )
     assert convert(undefined_in_else)(1) == 1
     with pytest.raises(NameError):
         convert(undefined_in_else)(0)
@@ -464,7 +468,12 @@ def test_the_stage_names_variables():
                 n = n - 1
             return self.state
 
-    for f, name in [(dtype_changes, "total"), (structure_changes, "pair"), (result_changes, "the return value"), (Model().attribute_changes, r"self\.state")]:
+    for f, name in [
+        (dtype_changes, "total"),
+        (structure_changes, "pair"),
+        (result_changes, "the return value"),
+        (Model().attribute_changes, r"self\.state"),
+    ]:
         for stage in STAGES:
             with pytest.raises(TypeError, match=f"'{name}' has different"):
                 stage().run(f, S(2))

@@ -26,7 +26,18 @@ _CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
 STACK = 32768  # arenas up to this size lie on the stack
 RELEASE = 3e4  # nanoseconds of work for which Python's lock is released
 
-_PYTHON = ("Py_IncRef", "Py_DecRef", "PyList_New", "PyObject_Vectorcall", "PyEval_SaveThread", "PyEval_RestoreThread", "PyErr_CheckSignals", "PyMem_RawMalloc", "PyMem_RawFree", "PyErr_NoMemory")
+_PYTHON = (
+    "Py_IncRef",
+    "Py_DecRef",
+    "PyList_New",
+    "PyObject_Vectorcall",
+    "PyEval_SaveThread",
+    "PyEval_RestoreThread",
+    "PyErr_CheckSignals",
+    "PyMem_RawMalloc",
+    "PyMem_RawFree",
+    "PyErr_NoMemory",
+)
 _NUMPY = {"PyArray_NewFromDescr": 94, "PyArray_Scalar": 60}
 _LIBC = ("memmove", "memcpy", "memset")
 
@@ -96,8 +107,12 @@ class Door:
         items, length = self.field(only, _LIST_ITEMS), self.field(only, _LIST_SIZE, I64)
         code.jump(ready)
         code.block(ready)
-        xs = code.effect(f"phi ptr [ {given.name}, %start ], [ {given.name}, %{single} ], [ {items.name}, %{opened} ]", PTR)
-        n = code.effect(f"phi i64 [ {count.name}, %start ], [ {count.name}, %{single} ], [ {length.name}, %{opened} ]", I64)
+        xs = code.effect(
+            f"phi ptr [ {given.name}, %start ], [ {given.name}, %{single} ], [ {items.name}, %{opened} ]", PTR
+        )
+        n = code.effect(
+            f"phi i64 [ {count.name}, %start ], [ {count.name}, %{single} ], [ {length.name}, %{opened} ]", I64
+        )
         self.xs, self.n = xs, n
         self.need(n.eq(len(self.args)))
         objects = [self.field(xs, 8 * i) for i in range(len(self.args))]
@@ -167,11 +182,24 @@ class Door:
                 place = code.stack(8, 8)
             else:
                 dims = f"@dims.{j}"
-                self.module.declared[dims] = f"{dims} = private unnamed_addr constant [{len(o.shape)} x i64] [{', '.join(f'i64 {d}' for d in o.shape)}]"
+                self.module.declared[dims] = (
+                    f"{dims} = private unnamed_addr constant [{len(o.shape)} x i64] [{', '.join(f'i64 {d}' for d in o.shape)}]"
+                )
                 dtype = self.symbol(f"dtype.{o.dtype.name}")
                 self.do("Py_IncRef", dtype)  # which the new array will own
                 rank = code.const(len(o.shape), I32)
-                a = self.python("PyArray_NewFromDescr", PTR, self.symbol("numpy.ndarray"), dtype, rank, Val(code, dims, PTR, 0), self.null(), self.null(), code.const(0, I32), self.null())
+                a = self.python(
+                    "PyArray_NewFromDescr",
+                    PTR,
+                    self.symbol("numpy.ndarray"),
+                    dtype,
+                    rank,
+                    Val(code, dims, PTR, 0),
+                    self.null(),
+                    self.null(),
+                    code.const(0, I32),
+                    self.null(),
+                )
                 results[j] = a
                 ok, bad = code.fresh("ok"), code.fresh("short")
                 code.branch(code.effect(f"icmp ne ptr {a.name}, null", I1), ok, bad)
@@ -264,10 +292,14 @@ class Door:
         code.block("error")
         code.write("ret ptr null")
         code.block("failed")
-        code.write(f"%again = call ptr @PyObject_Vectorcall(ptr {self.symbol('python.failed').name}, ptr {self.xs.name}, i64 {self.n.name}, ptr null)")
+        code.write(
+            f"%again = call ptr @PyObject_Vectorcall(ptr {self.symbol('python.failed').name}, ptr {self.xs.name}, i64 {self.n.name}, ptr null)"
+        )
         code.write("ret ptr %again")
         code.block("slow")
-        code.write(f"%slow_result = call ptr @PyObject_Vectorcall(ptr {self.symbol('python.slow').name}, ptr {self.xs.name}, i64 {self.n.name}, ptr null)")
+        code.write(
+            f"%slow_result = call ptr @PyObject_Vectorcall(ptr {self.symbol('python.slow').name}, ptr {self.xs.name}, i64 {self.n.name}, ptr null)"
+        )
         code.write("ret ptr %slow_result")
         self.module.declare("PyObject_Vectorcall", "ptr {}(ptr, ptr, i64, ptr)")
         code.block("memory")
@@ -322,7 +354,12 @@ def _find(name: str, consts: list[np.ndarray]) -> int:
 
 
 class _MethodDef(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p)]
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
 
 
 _new_function: Any = None
@@ -337,7 +374,9 @@ def python_function(defined: Any, owner: Any) -> Callable[..., list]:
     """A built-in function. Its ``__self__`` is ``owner``, which must keep ``defined`` and the code alive."""
     global _new_function
     if _new_function is None:
-        _new_function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(("PyCFunction_NewEx", ctypes.pythonapi))
+        _new_function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
+            ("PyCFunction_NewEx", ctypes.pythonapi)
+        )
     return _new_function(ctypes.addressof(defined), owner, None)
 
 
@@ -354,11 +393,15 @@ class Slow:
         if len(xs) != len(self.args):
             raise TypeError(f"The compiled graph takes {len(self.args)} arrays, but got {len(xs)}.")
         if getattr(self._local, "busy", False):
-            raise RuntimeError("gradtape's native engine does not accept arrays as NumPy makes them; this is an error of gradtape's: please report it.")
+            raise RuntimeError(
+                "gradtape's native engine does not accept arrays as NumPy makes them; this is an error of gradtape's: please report it."
+            )
         fitted = [self._fit(i, a, x) for i, (a, x) in enumerate(zip(self.args, xs, strict=True))]
         for i in self.donate:
             a = fitted[i]
-            if self.args[i].shape and any(k != i and type(b) is np.ndarray and b.ctypes.data == a.ctypes.data for k, b in enumerate(fitted)):
+            if self.args[i].shape and any(
+                k != i and type(b) is np.ndarray and b.ctypes.data == a.ctypes.data for k, b in enumerate(fitted)
+            ):
                 fitted[i] = a.copy()
         self._local.busy = True
         try:
@@ -368,8 +411,13 @@ class Slow:
 
     def _fit(self, i: int, spec: Spec, x: Any) -> Any:
         a = np.asarray(x)
-        if a.shape != spec.shape or (a.dtype != spec.dtype and not (type(x) in (bool, int, float) and np.can_cast(a.dtype, spec.dtype, "same_kind"))):
-            raise TypeError(f"Input {i} of the compiled graph must be a {spec.dtype.name} array of shape {list(spec.shape)}, but is a {a.dtype.name} array of shape {list(a.shape)}.")
+        if a.shape != spec.shape or (
+            a.dtype != spec.dtype
+            and not (type(x) in (bool, int, float) and np.can_cast(a.dtype, spec.dtype, "same_kind"))
+        ):
+            raise TypeError(
+                f"Input {i} of the compiled graph must be a {spec.dtype.name} array of shape {list(spec.shape)}, but is a {a.dtype.name} array of shape {list(a.shape)}."
+            )
         if not spec.shape:
             return spec.dtype.type(a[()])
         a = np.require(a, requirements=["C", "A", "W"] if i in self.donate else ["C", "A"])

@@ -68,13 +68,19 @@ def write_while(frame: Frame, op: While, scratch: Val, inner: Any) -> None:
             after = {turns.name: turns + 1}
             for k in range(n):
                 if k in buffers:
-                    after |= {state[k].name: buffers[k][0], buffers[k][0].name: buffers[k][1], buffers[k][1].name: buffers[k][0]}
+                    after |= {
+                        state[k].name: buffers[k][0],
+                        buffers[k][0].name: buffers[k][1],
+                        buffers[k][1].name: buffers[k][0],
+                    }
                 elif k not in steady:
                     after[state[k].name] = results[k]  # type: ignore[assignment]
             end = code.label
             code.jump(head)
     for i, (v, start) in enumerate(phis):
-        code.lines[place + i] = f"  {v.name} = phi {v.type} [ {start.name}, %{before} ], [ {after[v.name].name}, %{end} ]"
+        code.lines[place + i] = (
+            f"  {v.name} = phi {v.type} [ {start.name}, %{before} ], [ {after[v.name].name}, %{end} ]"
+        )
     code.block(done)
     for k, b in enumerate(op.writes):
         if b.scalar:

@@ -272,7 +272,12 @@ emitter("keep_where", "f", lambda x, keep: where(keep, x, 0))
 class Reducer:
     """How a reduction folds: where it starts, how two parts combine, and what is done with the whole at the end."""
 
-    def __init__(self, start: Callable[[Type], Any], combine: Callable[[Val, Val], Val], finish: Callable[[Val, int], Val] | None = None) -> None:
+    def __init__(
+        self,
+        start: Callable[[Type], Any],
+        combine: Callable[[Val, Val], Val],
+        finish: Callable[[Val, int], Val] | None = None,
+    ) -> None:
         self.start, self.combine, self.finish = start, combine, finish
 
 
@@ -302,4 +307,16 @@ def reducer_of(name: str, dtype: str) -> Reducer | None:
     return r if t and t.kind in kinds else None
 
 
-__all__ = ["CAN_FAIL", "EMITTERS", "LIBM", "REDUCERS", "Reducer", "emitter", "emitter_of", "fail", "maximum", "minimum", "reducer_of"]
+__all__ = [
+    "CAN_FAIL",
+    "EMITTERS",
+    "LIBM",
+    "REDUCERS",
+    "Reducer",
+    "emitter",
+    "emitter_of",
+    "fail",
+    "maximum",
+    "minimum",
+    "reducer_of",
+]

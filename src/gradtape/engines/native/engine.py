@@ -27,7 +27,16 @@ class Program:
         cached: whether the object code came from the disk cache.
     """
 
-    def __init__(self, h: Host, graph: Graph, nodes: Sequence[Node], outputs: Sequence[Value], donate: dict[int, int], fast_math: bool, run: Runner) -> None:
+    def __init__(
+        self,
+        h: Host,
+        graph: Graph,
+        nodes: Sequence[Node],
+        outputs: Sequence[Value],
+        donate: dict[int, int],
+        fast_math: bool,
+        run: Runner,
+    ) -> None:
         self.consts: list[np.ndarray] = []
         low = Lowering(self.consts)
         body = low.run(graph.inputs, nodes, outputs)
@@ -35,7 +44,10 @@ class Program:
             donate = {}  # a failing call must leave its inputs as they were
         written = write_program(body, h, donate, fast_math)
         self.args = [_spec(v) for v in graph.inputs]
-        self.outs = [_spec(v, s if s[0] in ("arg", "same") else ("", None)) for v, s in zip(outputs, written.plan.outs, strict=True)]
+        self.outs = [
+            _spec(v, s if s[0] in ("arg", "same") else ("", None))
+            for v, s in zip(outputs, written.plan.outs, strict=True)
+        ]
         write_entry(written, self.args, self.outs, donate)
         self.ir = written.module.text
         self.arena, self.groups = written.arena, written.plan.groups
@@ -93,7 +105,9 @@ def _kernel(n: Node, xs: list[Any]) -> Any:
     return n.p.kernel(*xs, **n.attrs)
 
 
-def compile(graph: Graph, *, donate: dict[int, int] | None = None, fast_math: bool = False, run: Runner | None = None) -> Callable[..., list]:
+def compile(
+    graph: Graph, *, donate: dict[int, int] | None = None, fast_math: bool = False, run: Runner | None = None
+) -> Callable[..., list]:
     """Compile a graph into a function of arrays.
 
     Args:
@@ -170,7 +184,15 @@ def _steps(graph: Graph) -> list[tuple[bool, list[Node]]]:
 class _Stepped:
     """Native programs and kernels in turn: a list of steps over numbered places."""
 
-    def __init__(self, h: Host, graph: Graph, steps: list[tuple[bool, list[Node]]], donate: dict[int, int], fast_math: bool, run: Runner) -> None:
+    def __init__(
+        self,
+        h: Host,
+        graph: Graph,
+        steps: list[tuple[bool, list[Node]]],
+        donate: dict[int, int],
+        fast_math: bool,
+        run: Runner,
+    ) -> None:
         self.__name__ = graph.name
         self.count = len(graph.inputs)
         places: dict[int, int] = {id(v): i for i, v in enumerate(graph.inputs)}
@@ -204,7 +226,9 @@ class _Stepped:
                         inputs.setdefault(id(v), v)
             outs = [v for n in nodes for v in n.outs if id(v) in used_later[k]]
             given = self._donations(graph, donate, list(inputs.values()), outs, used_later[k])
-            program = Program(h, Graph(list(inputs.values()), outs, nodes, graph.name), nodes, outs, given, fast_math, run)
+            program = Program(
+                h, Graph(list(inputs.values()), outs, nodes, graph.name), nodes, outs, given, fast_math, run
+            )
             self.programs.append(program)
             self.steps.append((program.run, [place(v) for v in inputs.values()], [place(v) for v in outs]))
         self.outputs = [place(v) for v in graph.outputs]
@@ -213,7 +237,9 @@ class _Stepped:
             self.blank[i] = v.const
 
     @staticmethod
-    def _donations(graph: Graph, donate: dict[int, int], inputs: list[Value], outs: list[Value], later: set[int]) -> dict[int, int]:
+    def _donations(
+        graph: Graph, donate: dict[int, int], inputs: list[Value], outs: list[Value], later: set[int]
+    ) -> dict[int, int]:
         """The donations that one program can make use of: its own input and output, the input not read again."""
         mine = {id(v): i for i, v in enumerate(inputs)}
         made = {id(v): j for j, v in enumerate(outs)}

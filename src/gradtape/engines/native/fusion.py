@@ -45,12 +45,16 @@ class Group:
 
     def reads(self) -> list[View]:
         """The views it takes from memory."""
-        return [v for op in self.ops for v in op.reads if v.buf is not None and not (v.buf in self.writes and self.has(v))]
+        return [
+            v for op in self.ops for v in op.reads if v.buf is not None and not (v.buf in self.writes and self.has(v))
+        ]
 
     def has(self, v: View) -> bool:
         """Whether ``v`` is at hand: made here, and read just as it is made."""
         made = self.made.get(v.buf)  # type: ignore[arg-type]
-        return made is not None and (v.buf.scalar or (made.shape == v.shape and made.strides == v.strides and v.offset == 0))  # type: ignore[union-attr]
+        return made is not None and (
+            v.buf.scalar or (made.shape == v.shape and made.strides == v.strides and v.offset == 0)
+        )  # type: ignore[union-attr]
 
 
 def packed_bytes(p: Product) -> int:
@@ -63,7 +67,9 @@ def alive(body: Body) -> list[Op]:
     needed = {v.buf for v in body.outs}
     kept = []
     for op in reversed(body.ops):
-        effects = isinstance(op, (While, Take, Scatter)) or (isinstance(op, Map) and (op.name == "check" or op.name in CAN_FAIL))
+        effects = isinstance(op, (While, Take, Scatter)) or (
+            isinstance(op, Map) and (op.name == "check" or op.name in CAN_FAIL)
+        )
         if effects or any(b in needed for b in op.writes):
             kept.append(op)
             needed.update(v.buf for v in op.reads)
@@ -78,7 +84,9 @@ def fuse(ops: Sequence[Op], after: dict[Op, list[Op]] | None = None) -> list[Gro
     readers: dict[Buf, list[Group]] = {}
     scalars: Group | None = None
     for op in ops:
-        needs = {g.number: g for b in (*(v.buf for v in op.reads), *op.writes) if b is not None for g in makers.get(b, ())}
+        needs = {
+            g.number: g for b in (*(v.buf for v in op.reads), *op.writes) if b is not None for g in makers.get(b, ())
+        }
         for other in (after or {}).get(op, ()):
             needs[home[other].number] = home[other]
         group = None
@@ -139,7 +147,9 @@ def _acyclic(group: Group, needs: dict[int, Group]) -> bool:
 def _joins(op: Map | Fold, group: Group) -> bool:
     if group.kind not in ("loop", "product") or group.domain != op.domain or len(group.ops) >= WEIGHT:
         return False
-    if group.kind == "product" and (isinstance(op, Fold) or not inlined(group.ops[0]) or getattr(op, "iota", None) is not None):  # type: ignore[arg-type]
+    if group.kind == "product" and (
+        isinstance(op, Fold) or not inlined(group.ops[0]) or getattr(op, "iota", None) is not None
+    ):  # type: ignore[arg-type]
         return False
     if any(b in group.writes for b in op.writes):
         return False
@@ -215,7 +225,9 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
             p.outs.append(("scalar", v))
         elif j in p.changed or (loop and b is not None and b.kind == "arg" and b.index == j and v.whole):
             p.outs.append(("steady", j))
-        elif top and b is not None and b.kind == "arg" and v.whole and v.shape == b.shape and b.index not in overwritten:
+        elif (
+            top and b is not None and b.kind == "arg" and v.whole and v.shape == b.shape and b.index not in overwritten
+        ):
             p.outs.append(("arg", b.index))
         elif top and b is not None and b in first and v.whole and v.shape == body.outs[first[b]].shape:
             p.outs.append(("same", first[b]))
@@ -311,7 +323,11 @@ def _in_place(g: Group, arg: Buf, out: Buf) -> bool:
         for v in op.reads:
             if v.buf is arg and not (v.whole and v.shape == out.shape == g.domain):
                 return False
-        if isinstance(op, (Map, Fold)) and out in op.writes and not (isinstance(op, Map) and op.out.whole and op.out.shape == out.shape):
+        if (
+            isinstance(op, (Map, Fold))
+            and out in op.writes
+            and not (isinstance(op, Map) and op.out.whole and op.out.shape == out.shape)
+        ):
             return False
     return True
 
@@ -332,7 +348,9 @@ def _place(p: Plan, owner: dict[Buf, int], base: int) -> None:
                 if b.kind == "const":
                     p.place[b] = ("const", b.index)
                 last[b] = at
-                in_registers = b.scalar and not (isinstance(op, Product) or (isinstance(op, (Take, Scatter)) and v.size != 1))
+                in_registers = b.scalar and not (
+                    isinstance(op, Product) or (isinstance(op, (Take, Scatter)) and v.size != 1)
+                )
                 if not in_registers and not (b in g.writes and g.has(v)):
                     memory.add(b)
         for op in g.ops:
@@ -381,7 +399,11 @@ def _heir(p: Plan, g: Group, b: Buf, ending: Sequence[Buf]) -> Buf | None:
     for c in ending:
         fits = c.bytes == b.bytes and c not in g.writes and p.place.get(c, ("", 0))[0] == "arena"
         reads = [v for op in g.ops for v in op.reads if v.buf is c]
-        if fits and (reads == [g.ops[0].base] if rows else all(v.whole and v.shape == g.domain for v in reads)) and all(v.whole for v in reads):  # type: ignore[attr-defined]
+        if (
+            fits
+            and (reads == [g.ops[0].base] if rows else all(v.whole and v.shape == g.domain for v in reads))
+            and all(v.whole for v in reads)
+        ):  # type: ignore[attr-defined]
             return c
     return None
 

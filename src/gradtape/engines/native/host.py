@@ -29,7 +29,11 @@ class Host:
     """
 
     def __init__(self) -> None:
-        if sys.implementation.name != "cpython" or sys.maxsize < 2**32 or (hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled()):
+        if (
+            sys.implementation.name != "cpython"
+            or sys.maxsize < 2**32
+            or (hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled())
+        ):
             raise Unsupported("the native engine needs 64-bit CPython with its lock")
         try:
             import llvmlite
@@ -53,7 +57,11 @@ class Host:
         else:
             raise Unsupported(f"no native engine for {machine}")
         folder = os.path.dirname(llvmlite.__file__)
-        built = [f"{name}:{os.path.getsize(os.path.join(folder, 'binding', name))}" for name in sorted(os.listdir(os.path.join(folder, "binding"))) if "llvmlite." in name]
+        built = [
+            f"{name}:{os.path.getsize(os.path.join(folder, 'binding', name))}"
+            for name in sorted(os.listdir(os.path.join(folder, "binding")))
+            if "llvmlite." in name
+        ]
         self.key = "|".join((llvmlite.__version__, *built, sys.platform, machine, described))
 
     @functools.cached_property
@@ -121,7 +129,9 @@ def _linux_features() -> tuple[set[str] | None, str]:
     flags = lines.get("flags")
     if not flags:
         return None, ""
-    return set(flags.split()), "|".join((lines.get("cpu family", ""), lines.get("model", ""), lines.get("stepping", ""), flags))
+    return set(flags.split()), "|".join(
+        (lines.get("cpu family", ""), lines.get("model", ""), lines.get("stepping", ""), flags)
+    )
 
 
 _host: Host | Unsupported | None = None
@@ -183,7 +193,9 @@ def _cython_blas() -> Any:
         import scipy
 
         folder = os.path.join(os.path.dirname(scipy.__file__), "linalg")
-        finder = importlib.machinery.FileFinder(folder, (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES))
+        finder = importlib.machinery.FileFinder(
+            folder, (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES)
+        )
         spec = finder.find_spec(full)
         if spec is not None and spec.loader is not None:
             try:

@@ -109,7 +109,15 @@ class Code:
     Equal pure instructions are written once: what has been computed is remembered by scope, so only where it dominates.
     """
 
-    def __init__(self, module: Module, name: str, params: Sequence[tuple[Type, int]], result: str = "void", linkage: str = "internal", attributes: str = "") -> None:
+    def __init__(
+        self,
+        module: Module,
+        name: str,
+        params: Sequence[tuple[Type, int]],
+        result: str = "void",
+        linkage: str = "internal",
+        attributes: str = "",
+    ) -> None:
         self.module, self.name = module, name
         self.flags = ""
         self.mask: Val | None = None  # the lanes that count, where not all do
@@ -126,7 +134,9 @@ class Code:
 
     def close(self) -> None:
         """Hand the finished function to the module."""
-        self.module.functions.append("\n".join([self._head, "entry:", *self.prologue, "  br label %start", "start:", *self.lines, "}"]))
+        self.module.functions.append(
+            "\n".join([self._head, "entry:", *self.prologue, "  br label %start", "start:", *self.lines, "}"])
+        )
 
     # -- instructions
 
@@ -192,7 +202,15 @@ class Code:
         """A conditional branch."""
         self.write(f"br i1 {c.name}, label %{yes}, label %{no}")
 
-    def loop(self, start: Val | int, stop: Val | int, step: int, carried: Sequence[Val], body: Callable[[Val, list[Val]], Sequence[Val]], least: int = 0) -> list[Val]:
+    def loop(
+        self,
+        start: Val | int,
+        stop: Val | int,
+        step: int,
+        carried: Sequence[Val],
+        body: Callable[[Val, list[Val]], Sequence[Val]],
+        least: int = 0,
+    ) -> list[Val]:
         """``for i in range(start, stop, step): carried = body(i, carried)``; gives what is carried at the end.
 
         ``stop - start`` must be a multiple of ``step``. With static bounds (or ``least`` = 1: at least one turn is certain)
@@ -230,9 +248,14 @@ class Code:
         self.block(exit_)
         if one:
             return after
-        return [self.effect(f"phi {c.type} [ {c.name}, %{before} ], [ {a.name}, %{end} ]", c.t, c.n) for c, a in zip(carried, after, strict=True)]
+        return [
+            self.effect(f"phi {c.type} [ {c.name}, %{before} ], [ {a.name}, %{end} ]", c.t, c.n)
+            for c, a in zip(carried, after, strict=True)
+        ]
 
-    def choose(self, c: Val, yes: Callable[[], Sequence[Val]], no: Callable[[], Sequence[Val]], likely: bool | None = None) -> list[Val]:
+    def choose(
+        self, c: Val, yes: Callable[[], Sequence[Val]], no: Callable[[], Sequence[Val]], likely: bool | None = None
+    ) -> list[Val]:
         """The values of ``yes()`` where the scalar ``c`` holds, else of ``no()``; only that one runs."""
         a, b, end = self.fresh("yes"), self.fresh("no"), self.fresh("end")
         self.branch(c, a, b)
@@ -244,7 +267,10 @@ class Code:
             ends.append(self.label)
             self.jump(end)
         self.block(end)
-        return [self.effect(f"phi {x.type} [ {x.name}, %{ends[0]} ], [ {y.name}, %{ends[1]} ]", x.t, x.n) for x, y in zip(*results, strict=True)]
+        return [
+            self.effect(f"phi {x.type} [ {x.name}, %{ends[0]} ], [ {y.name}, %{ends[1]} ]", x.t, x.n)
+            for x, y in zip(*results, strict=True)
+        ]
 
     def when(self, c: Val, body: Callable[[], None]) -> None:
         """``body()`` where the scalar ``c`` holds."""
@@ -285,7 +311,11 @@ class Code:
             return self.effect(f"load {vt}, ptr {p.name}, align {t.size}", t, lanes)
         name = f"llvm.masked.load.v{lanes}{t.suffix}.p0"
         self.module.declare(name, f"{vt} {{}}(ptr, i32, <{lanes} x i1>, {vt})")
-        return self.effect(f"call {vt} @{name}(ptr {p.name}, i32 {t.size}, {mask.type} {mask.name}, {vt} {self.const(1, t, lanes).name})", t, lanes)
+        return self.effect(
+            f"call {vt} @{name}(ptr {p.name}, i32 {t.size}, {mask.type} {mask.name}, {vt} {self.const(1, t, lanes).name})",
+            t,
+            lanes,
+        )
 
     def store(self, x: Val, p: Val, mask: Val | None = None) -> None:
         """Put ``x`` at ``p``."""
@@ -295,7 +325,9 @@ class Code:
             return self.write(f"store {x.type} {x.name}, ptr {p.name}, align {x.t.size}")
         name = f"llvm.masked.store.v{x.n}{x.t.suffix}.p0"
         self.module.declare(name, f"void {{}}({x.type}, ptr, i32, <{x.n} x i1>)")
-        return self.write(f"call void @{name}({x.type} {x.name}, ptr {p.name}, i32 {x.t.size}, {mask.type} {mask.name})")
+        return self.write(
+            f"call void @{name}({x.type} {x.name}, ptr {p.name}, i32 {x.t.size}, {mask.type} {mask.name})"
+        )
 
     def call(self, name: str, t: Type, lanes: int, args: Sequence[Val], pure: bool = True) -> Val:
         """A call of an external or intrinsic function of the given result type."""
@@ -337,8 +369,12 @@ class Val:
             return self
         if self.const is not None:
             return self.code.const(self.const, self.t, lanes)
-        one = self.code.pure(f"insertelement {self.t.vector(lanes)} poison, {self.type} {self.name}, i64 0", self.t, lanes)
-        return self.code.pure(f"shufflevector {one.type} {one.name}, {one.type} poison, <{lanes} x i32> zeroinitializer", self.t, lanes)
+        one = self.code.pure(
+            f"insertelement {self.t.vector(lanes)} poison, {self.type} {self.name}, i64 0", self.t, lanes
+        )
+        return self.code.pure(
+            f"shufflevector {one.type} {one.name}, {one.type} poison, <{lanes} x i32> zeroinitializer", self.t, lanes
+        )
 
     def _pair(self, y: Any) -> tuple[Val, Val]:
         x = self

@@ -46,7 +46,9 @@ def gather(code: Code, p: Val, t: Type, stride: int, lanes: int, live: int) -> V
     name, vt = f"llvm.masked.gather.v{lanes}{t.suffix}.v{lanes}p0", t.vector(lanes)
     code.module.declare(name, f"{vt} {{}}(<{lanes} x ptr>, i32, <{lanes} x i1>, {vt})")
     mask = code.const(1, I1, lanes)  # lanes that do not count read the first element
-    return code.effect(f"call {vt} @{name}({ps.type} {ps.name}, i32 {t.size}, {mask.type} {mask.name}, {vt} poison)", t, lanes)
+    return code.effect(
+        f"call {vt} @{name}({ps.type} {ps.name}, i32 {t.size}, {mask.type} {mask.name}, {vt} poison)", t, lanes
+    )
 
 
 def scatter(code: Code, x: Val, p: Val, stride: int, live: int) -> None:
@@ -61,7 +63,10 @@ def across(x: Val, combine: Callable[[Val, Val], Val]) -> Val:
     while n > 1:
         half = n // 2
         low, high = (", ".join(f"i32 {i}" for i in range(a, a + half)) for a in (0, half))
-        parts = [code.pure(f"shufflevector {x.type} {x.name}, {x.type} poison, <{half} x i32> <{part}>", x.t, half) for part in (low, high)]
+        parts = [
+            code.pure(f"shufflevector {x.type} {x.name}, {x.type} poison, <{half} x i32> <{part}>", x.t, half)
+            for part in (low, high)
+        ]
         x, n = combine(*parts), half
     return x.lane(0) if x.n else x
 
@@ -81,7 +86,15 @@ def key(v: View) -> tuple:
     return id(v.buf), v.offset, v.strides, v.shape
 
 
-def compute(frame: Frame, group: Group, load: Callable[[View], Val], index: Callable[[int], Val], given: dict[Buf, Val], store: Callable[[View, Val], None], fold: Callable[[Fold, Val], None]) -> None:
+def compute(
+    frame: Frame,
+    group: Group,
+    load: Callable[[View], Val],
+    index: Callable[[int], Val],
+    given: dict[Buf, Val],
+    store: Callable[[View, Val], None],
+    fold: Callable[[Fold, Val], None],
+) -> None:
     """Run the group's maps and folds on one vector (or scalar) of the index space."""
     made = dict(given)
     code = frame.code
@@ -114,7 +127,13 @@ class Nest:
     A part's folds over that loop give partial results, put at ``partial[i]``: fold i's is an address.
     """
 
-    def __init__(self, frame: Frame, group: Group, part: tuple[Val | int, Val | None] | None = None, partial: dict[int, Val] | None = None) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        group: Group,
+        part: tuple[Val | int, Val | None] | None = None,
+        partial: dict[int, Val] | None = None,
+    ) -> None:
         self.frame, self.group, self.code = frame, group, frame.code
         self.part, self.partial = part, partial or {}
         self.folds = [op for op in group.ops if isinstance(op, Fold)]
@@ -209,7 +228,9 @@ class Nest:
                 pointers["fold", id(f)] = self.partial[i]
         self.begin([i for i in range(len(self.folds)) if i in self.partial or self.part is None])
         none: list[Val | None] = [None] * len(self.folds)
-        known = {k: code.load(pointers[k], o.view.t) for k, o in self.operands.items() if not o.store and not any(o.strides)}
+        known = {
+            k: code.load(pointers[k], o.view.t) for k, o in self.operands.items() if not o.store and not any(o.strides)
+        }
         accs = self._level(0, pointers, {}, known, self._start(0, none))
         for i, s in enumerate(self.suffix):
             if s == 0:
@@ -265,7 +286,9 @@ class Nest:
         t = f.reads[0].t
         return self.code.const(f.reducer.start(t), t, self.lanes)
 
-    def _level(self, level: int, pointers: dict, index: dict[int, Val], loaded: dict, accs: list[Val | None]) -> list[Val | None]:
+    def _level(
+        self, level: int, pointers: dict, index: dict[int, Val], loaded: dict, accs: list[Val | None]
+    ) -> list[Val | None]:
         """Write loop ``level`` and what is inside; gives the accumulators after it."""
         if level == len(self.order):
             return self._body(pointers, index, loaded, accs)
@@ -298,7 +321,9 @@ class Nest:
         accs = self._run(level, start, end, lanes, accs, turn)
         return accs if tail is None else self._tail(full, n, accs, turn)
 
-    def _run(self, level: int, start: Any, stop: Any, step: int, accs: list[Val | None], turn: Callable) -> list[Val | None]:
+    def _run(
+        self, level: int, start: Any, stop: Any, step: int, accs: list[Val | None], turn: Callable
+    ) -> list[Val | None]:
         """The loop that carries the accumulators of folds that reduce it."""
         live = [i for i, a in enumerate(accs) if a is not None and self.suffix[i] <= level]
 
@@ -325,7 +350,9 @@ class Nest:
         self.live, code.mask = 0, None
         return accs
 
-    def _inner(self, level: int, begin: Val | int, full: Val | int, n: int | None, accs: list[Val | None], turn: Callable) -> list[Val | None]:
+    def _inner(
+        self, level: int, begin: Val | int, full: Val | int, n: int | None, accs: list[Val | None], turn: Callable
+    ) -> list[Val | None]:
         """The innermost loop, over vectors: unrolled with several accumulators if the body is small, long sums in chunks.
 
         Bounds that are not static are multiples of ``unit`` apart, and there is no tail.

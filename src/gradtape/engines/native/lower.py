@@ -78,7 +78,12 @@ class View:
     def whole(self) -> bool:
         """Whether it is all of its buffer, in order."""
         b = self.buf
-        return b is not None and self.offset == 0 and self.size == b.size and self.strides == View(None, self.shape, self.t, 0, row_major(self.shape)).strides
+        return (
+            b is not None
+            and self.offset == 0
+            and self.size == b.size
+            and self.strides == View(None, self.shape, self.t, 0, row_major(self.shape)).strides
+        )
 
     def broadcast(self, shape: Shape) -> View:
         """Repeated along new and length-1 dimensions to fill ``shape``."""
@@ -88,7 +93,14 @@ class View:
 
     def transpose(self, perm: Shape) -> View:
         """The dimensions in another order."""
-        return View(self.buf, tuple(self.shape[p] for p in perm), self.t, self.offset, tuple(self.strides[p] for p in perm), self.const)
+        return View(
+            self.buf,
+            tuple(self.shape[p] for p in perm),
+            self.t,
+            self.offset,
+            tuple(self.strides[p] for p in perm),
+            self.const,
+        )
 
     def reshape(self, shape: Shape) -> View | None:
         """The same elements in row-major order under another shape; None where that takes a copy."""
@@ -160,7 +172,15 @@ class Op:
 class Map(Op):
     """Each element of ``out`` from the same elements of the inputs. ``f`` takes their values, and ``index`` if it asks for it."""
 
-    def __init__(self, name: str, f: Callable[..., Val], reads: Sequence[View], attrs: dict[str, Any], out: View, iota: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        f: Callable[..., Val],
+        reads: Sequence[View],
+        attrs: dict[str, Any],
+        out: View,
+        iota: int | None = None,
+    ) -> None:
         self.name, self.f, self.attrs, self.out, self.iota = name, f, attrs, out, iota
         self.reads = tuple(v.broadcast(out.shape) for v in reads)
         assert out.buf is not None
@@ -344,7 +364,11 @@ class Lowering:
         kept = tuple(d for i, d in enumerate(x.shape) if i not in axis)
         b = self.new(kept, x.t)
         self.ops.append(Fold(name, r, x, axis, b))
-        return self.reshape(b.view(), tuple(1 if i in axis else d for i, d in enumerate(x.shape))) if keepdims else b.view()
+        return (
+            self.reshape(b.view(), tuple(1 if i in axis else d for i, d in enumerate(x.shape)))
+            if keepdims
+            else b.view()
+        )
 
     def iota(self, shape: Shape, axis: int, t: Type) -> View:
         """The index along an axis."""
@@ -435,7 +459,9 @@ def _(low: Lowering, n: Node, x: View) -> View:
 
 rule("transpose")(lambda low, n, x: x.transpose(n.attrs["perm"]))
 rule("broadcast_to")(lambda low, n, x: x.broadcast(n.attrs["shape"]))
-rule("reverse")(lambda low, n, x: x.index(tuple(slice(None, None, -1 if i in n.attrs["axis"] else 1) for i in range(len(x.shape)))))
+rule("reverse")(
+    lambda low, n, x: x.index(tuple(slice(None, None, -1 if i in n.attrs["axis"] else 1) for i in range(len(x.shape))))
+)
 rule("strided_slice")(lambda low, n, x: x.index(n.attrs["index"]))
 for _name in ("identity", "stop_gradient"):
     rule(_name)(lambda low, n, x: x)
@@ -511,7 +537,13 @@ def _some(n: Node) -> bool:
 
 
 for _name in REDUCERS:
-    rule(_name, lambda n: reducer_of(n.p.name, n.ins[0].aval.dtype.name) is not None and (n.p.name not in ("max", "min", "mean") or _some(n)))(_reduce)
+    rule(
+        _name,
+        lambda n: (
+            reducer_of(n.p.name, n.ins[0].aval.dtype.name) is not None
+            and (n.p.name not in ("max", "min", "mean") or _some(n))
+        ),
+    )(_reduce)
 
 
 def _shifted(low: Lowering, x: View, axis: int) -> tuple[View, View, View]:
@@ -545,7 +577,11 @@ def _(low: Lowering, n: Node, z: View, y: View) -> list[View]:
 def _(low: Lowering, n: Node, z: View, y: View) -> list[View]:
     axis = len(z.shape) - 1
     t, e, s = _shifted(low, z, axis)
-    bad = low.map("logical_or", low.map("less", y, low.number(0, y.t), out=I1), low.map("greater_equal", y, low.number(z.shape[-1], y.t), out=I1))
+    bad = low.map(
+        "logical_or",
+        low.map("less", y, low.number(0, y.t), out=I1),
+        low.map("greater_equal", y, low.number(z.shape[-1], y.t), out=I1),
+    )
     low.check(bad)
     hit = low.map("equal", low.iota(z.shape, axis, y.t), low.reshape(y, (*y.shape, 1)), out=I1)
     at = low.fold("sum", low.map("select", hit, t, low.number(0, t.t), out=t.t, like=1), (axis,))
@@ -582,7 +618,13 @@ def _(low: Lowering, n: Node, x: View, y: View) -> View:
 
 def _plain(x: View, low: Lowering) -> View:
     """A view as an array in order."""
-    return x if x.buf is not None and not x.buf.scalar and x.strides == View(None, x.shape, x.t, 0, row_major(x.shape)).strides else low.copy(x)
+    return (
+        x
+        if x.buf is not None
+        and not x.buf.scalar
+        and x.strides == View(None, x.shape, x.t, 0, row_major(x.shape)).strides
+        else low.copy(x)
+    )
 
 
 def _numbers(low: Lowering, index: View) -> View:
@@ -591,18 +633,33 @@ def _numbers(low: Lowering, index: View) -> View:
 
 def _rows_native(n: Node, x: int = 0) -> bool:
     a = n.ins[x].aval
-    return math.prod(a.shape) > 1 and math.prod(n.outs[0].aval.shape) > 0 and all(v.aval.dtype.is_integer or v.aval.dtype is a.dtype for v in n.ins)
+    return (
+        math.prod(a.shape) > 1
+        and math.prod(n.outs[0].aval.shape) > 0
+        and all(v.aval.dtype.is_integer or v.aval.dtype is a.dtype for v in n.ins)
+    )
 
 
 def _take(low: Lowering, n: Node, x: View, index: View, axis: int = 0) -> View:
     low.can_fail = True
     shape = n.outs[0].aval.shape
     out = low.new(shape, x.t)
-    low.ops.append(Take(_plain(x, low), _numbers(low, index), out, math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])))
+    low.ops.append(
+        Take(
+            _plain(x, low),
+            _numbers(low, index),
+            out,
+            math.prod(x.shape[:axis]),
+            x.shape[axis],
+            math.prod(x.shape[axis + 1 :]),
+        )
+    )
     return out.view()
 
 
-rule("gather", lambda n: not n.attrs["batch_dims"] and _rows_native(n))(lambda low, n, x, i: _take(low, n, x, i, n.attrs["axis"]))
+rule("gather", lambda n: not n.attrs["batch_dims"] and _rows_native(n))(
+    lambda low, n, x, i: _take(low, n, x, i, n.attrs["axis"])
+)
 rule("take_row", _rows_native)(_take)
 
 
@@ -650,8 +707,8 @@ def _(low: Lowering, n: Node, x: View) -> View:
     def number(c: float) -> View:
         return low.number(c, x.t)
 
-    mul = lambda a, b: low.map("multiply", a, b)  # noqa: E731
-    add = lambda a, b: low.map("add", a, b)  # noqa: E731
+    mul = lambda a, b: low.map("multiply", a, b)
+    add = lambda a, b: low.map("add", a, b)
     if not n.attrs["approximate"]:
         return mul(mul(number(0.5), x), low.map("erfc", mul(number(-math.sqrt(0.5)), x)))
     slope = mul(mul(number(-2 * math.sqrt(2 / math.pi)), x), add(number(1), mul(number(0.044715), mul(x, x))))
@@ -703,7 +760,13 @@ def _same(avals: Sequence[Value], others: Sequence[Value]) -> bool:
 
 def _loop_native(n: Node) -> bool:
     cond, body = n.attrs["cond"], n.attrs["body"]
-    return _graphs_native(n) and _same(n.outs, body.outputs) and _same(n.ins, body.inputs) and _same(n.ins, cond.inputs) and cond.outputs[0].aval.dtype.name == "bool"
+    return (
+        _graphs_native(n)
+        and _same(n.outs, body.outputs)
+        and _same(n.ins, body.inputs)
+        and _same(n.ins, cond.inputs)
+        and cond.outputs[0].aval.dtype.name == "bool"
+    )
 
 
 @rule("while_loop", _loop_native)
@@ -714,10 +777,15 @@ def _(low: Lowering, n: Node, *xs: View) -> list[View]:
     return [b.view() for b in outs]
 
 
-@rule("cond", lambda n: _graphs_native(n) and _same(n.outs, n.attrs["true"].outputs) and _same(n.outs, n.attrs["false"].outputs))
+@rule(
+    "cond",
+    lambda n: _graphs_native(n) and _same(n.outs, n.attrs["true"].outputs) and _same(n.outs, n.attrs["false"].outputs),
+)
 def _(low: Lowering, n: Node, *xs: View) -> list[View]:
     outs = [low.new(v.aval.shape, TYPES[v.aval.dtype.name]) for v in n.outs]
-    low.ops.append(Branch(low.inner(n.attrs["true"]), low.inner(n.attrs["false"]), (xs[0], *_in_order(low, xs[1:])), outs))
+    low.ops.append(
+        Branch(low.inner(n.attrs["true"]), low.inner(n.attrs["false"]), (xs[0], *_in_order(low, xs[1:])), outs)
+    )
     return [b.view() for b in outs]
 
 
@@ -726,4 +794,23 @@ def _in_order(low: Lowering, xs: Sequence[View]) -> list[View]:
     return [x if x.whole or (x.buf is None and x.size == 1) else low.copy(x) for x in xs]
 
 
-__all__ = ["I32", "I64", "LOWER", "Body", "Branch", "Buf", "Fold", "Lowering", "Map", "Op", "Product", "Scatter", "Take", "View", "While", "is_native", "row_major", "where"]
+__all__ = [
+    "I32",
+    "I64",
+    "LOWER",
+    "Body",
+    "Branch",
+    "Buf",
+    "Fold",
+    "Lowering",
+    "Map",
+    "Op",
+    "Product",
+    "Scatter",
+    "Take",
+    "View",
+    "While",
+    "is_native",
+    "row_major",
+    "where",
+]

@@ -31,7 +31,10 @@ def write_product(frame: Frame, group: Group) -> None:
         if axis < len(batch):
 
             def turn(i: Val, carried: list[Val]) -> list[Val]:
-                qx, qy = (code.offset(q, i * v.strides[axis], v.t.size) if v.strides[axis] else q for q, v in ((px, x), (py, y)))
+                qx, qy = (
+                    code.offset(q, i * v.strides[axis], v.t.size) if v.strides[axis] else q
+                    for q, v in ((px, x), (py, y))
+                )
                 over(axis + 1, qx, qy, [*index, i])
                 return []
 
@@ -75,7 +78,21 @@ def gemm(code: Code, p: Product, px: Val, py: Val, pz: Val) -> None:
         return place(code.const(ord(c), I32))
 
     one, zero = place(code.const(1, t)), place(code.const(0, t))
-    args = [letter(ty), letter(tx), number(p.n), number(p.m), number(p.k), one, py, number(ldy), px, number(ldx), zero, pz, number(p.n)]
+    args = [
+        letter(ty),
+        letter(tx),
+        number(p.n),
+        number(p.m),
+        number(p.k),
+        one,
+        py,
+        number(ldy),
+        px,
+        number(ldx),
+        zero,
+        pz,
+        number(p.n),
+    ]
     code.module.declare(name, f"void {{}}({', '.join(['ptr'] * len(args))})")
     code.write(f"call void @{name}({', '.join(f'ptr {a.name}' for a in args)})")
 
@@ -89,7 +106,15 @@ class Tiles:
     def __init__(self, frame: Frame, group: Group, px: Val, py: Val, index: list[Val]) -> None:
         p = group.ops[0]
         assert isinstance(p, Product)
-        self.frame, self.group, self.p, self.code, self.px, self.py, self.index = frame, group, p, frame.code, px, py, index
+        self.frame, self.group, self.p, self.code, self.px, self.py, self.index = (
+            frame,
+            group,
+            p,
+            frame.code,
+            px,
+            py,
+            index,
+        )
         self.t: Type = p.out.t
         self.sx, self.sy = list(p.reads[0].strides[-2:]), list(p.reads[1].strides[-2:])
         self.live = 0
@@ -127,7 +152,16 @@ class Tiles:
             code.loop(0, p.n, 1, [], column)
 
         if not lanes:
-            code.loop(0, p.n, 1, [], lambda j, c: (code.store(code.load(code.offset(self.py, j * sn, size), self.t), code.offset(room, j, size)), [])[1])
+            code.loop(
+                0,
+                p.n,
+                1,
+                [],
+                lambda j, c: (
+                    code.store(code.load(code.offset(self.py, j * sn, size), self.t), code.offset(room, j, size)),
+                    [],
+                )[1],
+            )
         else:
             full = p.k // lanes * lanes
             code.loop(0, full, lanes, [], lambda k, c: (block(k, 0), [])[1])
@@ -184,7 +218,12 @@ class Tiles:
 
         def turn(k: Val, accs: list[Val]) -> list[Val]:
             a, b = (code.offset(q, k * s, size) if s else q for q, s in ((ones, ko), (many, km)))
-            vs = [code.load(code.offset(b, v * step * sm, size), t, lanes, code.mask) if sm or not lanes else code.load(b, t).spread(lanes) for v in range(vectors)]
+            vs = [
+                code.load(code.offset(b, v * step * sm, size), t, lanes, code.mask)
+                if sm or not lanes
+                else code.load(b, t).spread(lanes)
+                for v in range(vectors)
+            ]
             out = []
             for d in range(down):
                 e = code.load(code.offset(a, d * so, size), t)
@@ -242,11 +281,24 @@ class Tiles:
             a, b = (code.offset(q, n * s, size) if s else q for q, n, s in ((self.px, i, xm), (self.py, j, yn)))
 
             def turn(k: Val, accs: list[Val]) -> list[Val]:
-                xs = [code.load(code.offset(code.offset(a, k, size), r * xm, size), t, lanes, code.mask) for r in range(rows)]
-                ys = [code.load(code.offset(code.offset(b, k, size), c * yn, size), t, lanes, code.mask) for c in range(columns)]
+                xs = [
+                    code.load(code.offset(code.offset(a, k, size), r * xm, size), t, lanes, code.mask)
+                    for r in range(rows)
+                ]
+                ys = [
+                    code.load(code.offset(code.offset(b, k, size), c * yn, size), t, lanes, code.mask)
+                    for c in range(columns)
+                ]
                 if code.mask is not None:  # ones stand in the lanes that do not count
                     zero = code.const(0, t, lanes)
-                    xs = [code.pure(f"select {code.mask.type} {code.mask.name}, {x.type} {x.name}, {zero.type} {zero.name}", t, lanes) for x in xs]
+                    xs = [
+                        code.pure(
+                            f"select {code.mask.type} {code.mask.name}, {x.type} {x.name}, {zero.type} {zero.name}",
+                            t,
+                            lanes,
+                        )
+                        for x in xs
+                    ]
                 return [self._madd(xs[r], ys[c], accs[r * columns + c]) for r in range(rows) for c in range(columns)]
 
             accs = code.loop(0, full, step, [code.const(0, t, lanes)] * (rows * columns), turn)
@@ -259,7 +311,9 @@ class Tiles:
                     total = across(accs[r * columns + c], lambda u, v: u + v)
                     self._finish(i + r if r else i, j + c if c else j, total, 0, True)
 
-        code.loop(0, p.m, rows, [], lambda i, _: (code.loop(0, p.n, columns, [], lambda j, __: (block(i, j), [])[1]), [])[1])
+        code.loop(
+            0, p.m, rows, [], lambda i, _: (code.loop(0, p.n, columns, [], lambda j, __: (block(i, j), [])[1]), [])[1]
+        )
 
     # -- what follows a product
 
@@ -281,7 +335,13 @@ class Tiles:
             if k not in known:
                 s = v.strides[vector] if lanes else 0
                 p = address(v)
-                known[k] = code.load(p, v.t) if s == 0 else code.load(p, v.t, lanes, code.mask) if s == 1 else gather(code, p, v.t, s, lanes, self.live or lanes)
+                known[k] = (
+                    code.load(p, v.t)
+                    if s == 0
+                    else code.load(p, v.t, lanes, code.mask)
+                    if s == 1
+                    else gather(code, p, v.t, s, lanes, self.live or lanes)
+                )
             return known[k]
 
         def store(v: View, x: Val) -> None:

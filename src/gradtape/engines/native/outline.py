@@ -53,7 +53,14 @@ def shape_of(g: Group) -> str:
         parts.append(type(op).__name__)
         parts += [view(v) for v in op.reads]
         if isinstance(op, Map):
-            parts += [op.name, op.reads[0].t.suffix if op.reads else "", sorted(op.attrs.items(), key=str), op.iota, view(op.out), out(op.out.buf)]  # type: ignore[arg-type]
+            parts += [
+                op.name,
+                op.reads[0].t.suffix if op.reads else "",
+                sorted(op.attrs.items(), key=str),
+                op.iota,
+                view(op.out),
+                out(op.out.buf),
+            ]  # type: ignore[arg-type]
         elif isinstance(op, Fold):
             parts += [op.name, op.axis, out(op.out)]
         elif isinstance(op, Product):
@@ -122,7 +129,11 @@ def call_shared(frame: Frame, g: Group, write: Callable[[Any, Group], None]) -> 
     name = module.internal.get(key)
     if name is None:
         name = module.internal[key] = f"shared{len(module.internal)}"
-        types = [(PTR, 0)] * (2 + len(operands.pointers)) + [(t, 0) for t in operands.scalars.values()] + [(PTR, 0)] * len(operands.results)
+        types = (
+            [(PTR, 0)] * (2 + len(operands.pointers))
+            + [(t, 0) for t in operands.scalars.values()]
+            + [(PTR, 0)] * len(operands.results)
+        )
         inner = Code(module, name, types, "void", "internal", "nounwind noinline")
         inner.flags = code.flags
         write(SharedFrame(inner, frame, operands), g)

@@ -48,7 +48,14 @@ class Blocks:
     def partial(self, frame: TableFrame, block: Val | int) -> dict[int, Val]:
         """Where a block's partial results go."""
         code = frame.code
-        return {i: code.offset(code.offset(frame.arena, at), block if isinstance(block, int) else block * each, each if isinstance(block, int) else 1) for i, (at, each, _) in self.places.items()}
+        return {
+            i: code.offset(
+                code.offset(frame.arena, at),
+                block if isinstance(block, int) else block * each,
+                each if isinstance(block, int) else 1,
+            )
+            for i, (at, each, _) in self.places.items()
+        }
 
 
 def write_blocks(frame: TableFrame, kernel_frame: TableFrame, group: Group, blocks: Blocks, name: str) -> None:
@@ -94,7 +101,9 @@ def write_blocks(frame: TableFrame, kernel_frame: TableFrame, group: Group, bloc
         else:
             nest.begin([i])
 
-            def add(b: Val, carried: list[Val], i: int = i, start: Val = start, each: int = each, combine=combine) -> list[Val]:  # type: ignore[no-untyped-def]
+            def add(
+                b: Val, carried: list[Val], i: int = i, start: Val = start, each: int = each, combine=combine
+            ) -> list[Val]:  # type: ignore[no-untyped-def]
                 nest._over(i, combine, code.offset(start, b * each))
                 return []
 

@@ -83,7 +83,9 @@ class Frame:
             elif b.kind == "const":
                 return self.code.load(self.base(b), b.t)
             else:
-                v = self.early(self.code.early(f"getelementptr i8, ptr {self.arena.name}, i64 {self.kept[b]}", PTR), b.t)
+                v = self.early(
+                    self.code.early(f"getelementptr i8, ptr {self.arena.name}, i64 {self.kept[b]}", PTR), b.t
+                )
             self.scalars[b] = v
         return v
 
@@ -280,4 +282,3 @@ def write_program(body: Body, host: Any, donate: dict[int, int], fast_math: bool
     main.write("ret i32 %status")
     main.close()
     return Written(module, p, size, sum(cost(g, p, host) for g in p.groups))
-

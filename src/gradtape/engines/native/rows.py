@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from .emit import fail
 from .fusion import Group
 from .ir import I1, I32, I64, PTR, Type, Val, where
-from .lower import Scatter, Take, View
 from .loops import first_lanes, lanes_for
+from .lower import Scatter, Take, View
 
 if TYPE_CHECKING:
     from .program import Frame
@@ -26,7 +26,11 @@ def write_rows(frame: Frame, g: Group) -> None:
 def _number(frame: Frame, index: View, j: Val, n: int) -> Val:
     """The j-th number, made 0 where it is out of range."""
     code = frame.code
-    i = (frame.value(index) if index.size == 1 and index.scalar else code.load(code.offset(frame.pointer(index), j, index.t.size), index.t)).to(I64)
+    i = (
+        frame.value(index)
+        if index.size == 1 and index.scalar
+        else code.load(code.offset(frame.pointer(index), j, index.t.size), index.t)
+    ).to(I64)
     bad = i.compare("", "uge", n)
     fail(bad)
     return where(bad, 0, i)
@@ -44,7 +48,14 @@ def _write_take(frame: Frame, op: Take) -> None:
     def outer(o: Val, carried: list[Val]) -> list[Val]:
         def one(j: Val, carried: list[Val]) -> list[Val]:
             i = _number(frame, index, j, op.n)
-            each(frame, op.inner, t, code.offset(px, (o * op.n + i) * op.inner, t.size), code.offset(to, (o * count + j) * op.inner, t.size), False)
+            each(
+                frame,
+                op.inner,
+                t,
+                code.offset(px, (o * op.n + i) * op.inner, t.size),
+                code.offset(to, (o * count + j) * op.inner, t.size),
+                False,
+            )
             return []
 
         code.loop(0, count, 1, [], one)

@@ -24,7 +24,17 @@ from .conversion import converted_function, or_as_it_is, transformed
 from .messages import AutographWarning
 from .staging import UNSET, Stage, install
 
-__all__ = ["UNSET", "AutographWarning", "Stage", "convert", "experimental", "install", "operators", "staging", "to_code"]
+__all__ = [
+    "UNSET",
+    "AutographWarning",
+    "Stage",
+    "convert",
+    "experimental",
+    "install",
+    "operators",
+    "staging",
+    "to_code",
+]
 
 
 def convert(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,7 +79,9 @@ def to_code(entity: Callable[..., Any], recursive: bool = True, experimental_opt
     f: Any = getattr(entity, "python_function", entity)  # of a tf.function
     f = f.__func__ if isinstance(f, MethodType) else f
     if not isinstance(f, FunctionType):
-        raise ValueError(f"to_code takes a Python function or method, but {entity!r} is of type {type(entity).__name__}.")
+        raise ValueError(
+            f"to_code takes a Python function or method, but {entity!r} is of type {type(entity).__name__}."
+        )
     try:
         return ast.unparse(transformed(f, readable=True))
     except source.NoSource as e:

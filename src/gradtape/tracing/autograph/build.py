@@ -8,7 +8,14 @@ from typing import Any
 
 OPS = "ag__"  # the name by which converted code reaches its operators
 _LOAD, _STORE = ast.Load(), ast.Store()
-_NO_ARGS: dict[str, Any] = {"posonlyargs": [], "vararg": None, "kwonlyargs": [], "kw_defaults": [], "kwarg": None, "defaults": []}
+_NO_ARGS: dict[str, Any] = {
+    "posonlyargs": [],
+    "vararg": None,
+    "kwonlyargs": [],
+    "kw_defaults": [],
+    "kwarg": None,
+    "defaults": [],
+}
 
 
 class At:
@@ -44,7 +51,12 @@ class At:
 
     def op(self, name: str, *args: ast.expr, **kwargs: ast.expr) -> ast.expr:
         """``ag__.name(*args, **kwargs)``."""
-        return ast.Call(func=self.op_name(name), args=list(args), keywords=[ast.keyword(arg=k, value=v, **self._where) for k, v in kwargs.items()], **self._where)
+        return ast.Call(
+            func=self.op_name(name),
+            args=list(args),
+            keywords=[ast.keyword(arg=k, value=v, **self._where) for k, v in kwargs.items()],
+            **self._where,
+        )
 
     def args(self, *names: str) -> ast.arguments:
         """A function's parameters."""
@@ -112,12 +124,26 @@ class At:
 
     def local(self, name: str) -> ast.stmt:
         """``name: 'local'``, which makes the name local and does nothing."""
-        return ast.AnnAssign(target=ast.Name(id=name, ctx=_STORE, **self._where), annotation=self.const("local"), value=None, simple=1, **self._where)
+        return ast.AnnAssign(
+            target=ast.Name(id=name, ctx=_STORE, **self._where),
+            annotation=self.const("local"),
+            value=None,
+            simple=1,
+            **self._where,
+        )
 
     def function(self, name: str, params: Sequence[str], body: list[ast.stmt]) -> ast.stmt:
         """``def name(params): body``."""
         extra = {"type_params": []} if "type_params" in ast.FunctionDef._fields else {}
-        return ast.FunctionDef(name=name, args=self.args(*params), body=body or [self.skip()], decorator_list=[], returns=None, **extra, **self._where)
+        return ast.FunctionDef(
+            name=name,
+            args=self.args(*params),
+            body=body or [self.skip()],
+            decorator_list=[],
+            returns=None,
+            **extra,
+            **self._where,
+        )
 
 
 def copied(node: Any, **changes: Any) -> Any:

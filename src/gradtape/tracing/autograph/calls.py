@@ -41,7 +41,7 @@ def as_is(f: Any) -> bool:
         return not overloads.is_overloaded(f)
     if _is_partial(f):
         return as_is(f.func)
-    method = getattr(t, "__call__", None)
+    method = getattr(t, "__call__", None)  # noqa: B004
     return not (type(method) is FunctionType and not as_is(method))
 
 

@@ -110,8 +110,12 @@ def if_(pred: Any, then: Thunk | None, orelse: Thunk | None, names: Any, needs: 
             try:
                 if body is not None:
                     _within("branch", body)
-                other = {*needs[which]}.difference(needs[not which], *needs[2:])  # what only the other branch's end needs
-                end = tuple([UNSET if p.text in other else x for p, x in zip(carried.parts, carried.read(), strict=True)])
+                other = {*needs[which]}.difference(
+                    needs[not which], *needs[2:]
+                )  # what only the other branch's end needs
+                end = tuple(
+                    [UNSET if p.text in other else x for p, x in zip(carried.parts, carried.read(), strict=True)]
+                )
             except _Raised as raised:
                 staging.stage.raise_(raised.error)
                 end = (UNSET,) * len(state)
@@ -134,7 +138,10 @@ def if_(pred: Any, then: Thunk | None, orelse: Thunk | None, names: Any, needs: 
     if len(ends) == 2 and not raises:
         # what only inner functions may read, and only one branch has set, has no value afterwards
         needed = {*needs[0], *needs[1]}
-        one_sided = [(x is UNSET) != (y is UNSET) and not _is_own(p.text) and p.text not in needed for p, x, y in zip(carried.parts, ends[True], ends[False], strict=True)]
+        one_sided = [
+            (x is UNSET) != (y is UNSET) and not _is_own(p.text) and p.text not in needed
+            for p, x, y in zip(carried.parts, ends[True], ends[False], strict=True)
+        ]
         final = tuple([UNSET if only_one else x for only_one, x in zip(one_sided, final, strict=True)])
     carried.write(final)
 
@@ -143,7 +150,9 @@ def _is_own(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
-def _check(carried: Variables, then: State, orelse: State, needs: Needs, has_else: bool, kind: str, frame: FrameType) -> None:
+def _check(
+    carried: Variables, then: State, orelse: State, needs: Needs, has_else: bool, kind: str, frame: FrameType
+) -> None:
     """Both branches must set what matters afterwards."""
     slots = {p.text for p in carried.parts if isinstance(p, Attribute)}
     for part, a, b in zip(carried.parts, then, orelse, strict=True):
@@ -154,10 +163,18 @@ def _check(carried: Variables, then: State, orelse: State, needs: Needs, has_els
                     f"{name!r} may have no value where a `break`, `continue` or `return` under a staged condition skips its assignment, and is used afterwards: give it a value before."
                     + at_frame(frame)
                 )
-            raise InvalidArgumentError(f"{name!r} must also be initialized in the if branch: it is assigned in the else branch and used afterwards.{at_frame(frame)}")
+            raise InvalidArgumentError(
+                f"{name!r} must also be initialized in the if branch: it is assigned in the else branch and used afterwards.{at_frame(frame)}"
+            )
         if b is UNSET and a is not UNSET and (name in needs[1] or name in slots):
-            where = "it is assigned in the if branch" if has_else else "there is none, so give it a value before the `if`: it is assigned in the if branch"
-            raise InvalidArgumentError(f"{name!r} must also be initialized in the else branch: {where} and used afterwards.{at_frame(frame)}")
+            where = (
+                "it is assigned in the if branch"
+                if has_else
+                else "there is none, so give it a value before the `if`: it is assigned in the if branch"
+            )
+            raise InvalidArgumentError(
+                f"{name!r} must also be initialized in the else branch: {where} and used afterwards.{at_frame(frame)}"
+            )
         if name == RESULT and (a is None) != (b is None) and a is not UNSET and b is not UNSET:
             which = "if" if a is None else "else"
             raise InvalidArgumentError(
@@ -169,7 +186,9 @@ def _check(carried: Variables, then: State, orelse: State, needs: Needs, has_els
 # -- loops ------------------------------------------------------------------------------------------------------------------
 
 
-def while_(test: Thunk, body: Thunk, done: Thunk | None, names: Any, needs: Needs = ((), ()), slots: Sequence[Attribute] = ()) -> None:
+def while_(
+    test: Thunk, body: Thunk, done: Thunk | None, names: Any, needs: Needs = ((), ()), slots: Sequence[Attribute] = ()
+) -> None:
     """``while not done() and test(): body()``; ``done`` tells whether a jump has left the loop. The first turns, whose conditions are Python values, run at once."""
     staged = staging.stage.is_staged
     go = test if done is None else lambda: and_(not_(done()), test)
@@ -178,10 +197,19 @@ def while_(test: Thunk, body: Thunk, done: Thunk | None, names: Any, needs: Need
             return
         body()
     loop = _Loop(names, needs, slots, sys._getframe(1))
-    loop.finish(lambda start: staging.stage.while_loop(loop.test(go), loop.body(body), start, loop.names), lambda: body(), ())
+    loop.finish(
+        lambda start: staging.stage.while_loop(loop.test(go), loop.body(body), start, loop.names), lambda: body(), ()
+    )
 
 
-def for_(iterable: Any, body: Callable[[Any], None], done: Thunk | None, names: Any, needs: Needs = ((), ()), slots: Sequence[Attribute] = ()) -> None:
+def for_(
+    iterable: Any,
+    body: Callable[[Any], None],
+    done: Thunk | None,
+    names: Any,
+    needs: Needs = ((), ()),
+    slots: Sequence[Attribute] = (),
+) -> None:
     """``for value in iterable: body(value)``, until ``done()``, which tells whether a jump has left the loop."""
     staged, stage = staging.stage.is_staged, staging.stage
     steps = overloads.iteration(iterable)
@@ -241,7 +269,10 @@ class _Loop:
     def _read(self, before: State) -> State:
         """The state after a turn; what has no value any more, or does not matter because the turn ended in a jump, keeps the one before."""
         now = self._all.read()
-        state = [old if now[i] is UNSET or self._all.parts[i].text in self._stale else now[i] for i, old in zip(self._places, before, strict=False)]
+        state = [
+            old if now[i] is UNSET or self._all.parts[i].text in self._stale else now[i]
+            for i, old in zip(self._places, before, strict=False)
+        ]
         return (*state, True) if self._checked else tuple(state)
 
     def test(self, go: Thunk) -> Callable[[State], Any]:
@@ -267,14 +298,16 @@ class _Loop:
         """Run the loop from the present state and set the variables to the last. ``body(*index)`` is a turn."""
         try:
             self._settle(body, index)
-            final = run(tuple([*[self._start[i] for i in self._places], *[False] * bool(self._checked)]))
+            final = run((*[self._start[i] for i in self._places], *[False] * bool(self._checked)))
         except BaseException:
             self._all.write(self._start)
             raise
         self._write(final)
         if self._checked:
             unset = " and ".join(map(repr, self._checked))
-            staging.stage.assert_(final[-1], lambda: f"the loop must iterate at least once to initialize {unset}{at_frame(self._frame)}")
+            staging.stage.assert_(
+                final[-1], lambda: f"the loop must iterate at least once to initialize {unset}{at_frame(self._frame)}"
+            )
 
     def _settle(self, body: Callable[..., Any], index: State) -> None:
         """Give the variables that only the body sets a start of the type that a turn gives them; leave those that it does not set."""
@@ -310,4 +343,3 @@ def python(x: Any) -> Any:
             + at_frame(sys._getframe(1))
         )
     return x
-

@@ -55,7 +55,11 @@ class _Definitions:
         before = self._expr.super_args
         first = [*node.args.posonlyargs, *node.args.args]
         self._expr.super_args = ("__class__", first[0].arg) if first else None
-        described = isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant) and isinstance(node.body[0].value.value, str)
+        described = (
+            isinstance(node.body[0], ast.Expr)
+            and isinstance(node.body[0].value, ast.Constant)
+            and isinstance(node.body[0].value.value, str)
+        )
         body: list[Any] = node.body[1:] if described else node.body
         if body:
             body = Statements(node.args, body, self._expr, self._file, node.name).statements
@@ -91,7 +95,9 @@ def transformed(f: FunctionType, readable: bool = False) -> Any:
 
 # -- code -------------------------------------------------------------------------------------------------------------------
 
-_templates: dict[int, tuple[Any, CodeType | None]] = {}  # by the id of a code object: (a reference to it, what to run in its place)
+_templates: dict[
+    int, tuple[Any, CodeType | None]
+] = {}  # by the id of a code object: (a reference to it, what to run in its place)
 
 
 def converted_code(f: FunctionType) -> CodeType | None:
@@ -117,9 +123,21 @@ def _compile(f: FunctionType) -> CodeType | None:
         inner: ast.stmt = At(node).do(copied(node, args=args))
     else:
         # not under its own name, which would be taken for a variable of the factory
-        inner = copied(node, name=PREFIX + "function", args=args, returns=None, **({"type_params": []} if hasattr(node, "type_params") else {}))
+        inner = copied(
+            node,
+            name=PREFIX + "function",
+            args=args,
+            returns=None,
+            **({"type_params": []} if hasattr(node, "type_params") else {}),
+        )
     factory = At(node).function(_FACTORY, [OPS, *code.co_freevars], [inner])
-    module = compile(ast.Module(body=[factory], type_ignores=[]), code.co_filename, "exec", flags=code.co_flags & _FUTURE, dont_inherit=True)
+    module = compile(
+        ast.Module(body=[factory], type_ignores=[]),
+        code.co_filename,
+        "exec",
+        flags=code.co_flags & _FUTURE,
+        dont_inherit=True,
+    )
     new = _inner(_inner(module))
     return _named(new, code.co_name, code.co_qualname) if OPS in new.co_freevars else None
 
@@ -148,7 +166,12 @@ def _named(code: CodeType, name: str, qualname: str) -> CodeType:
 
     def fix(c: CodeType, around: str) -> CodeType:
         own = around if c.co_name.startswith(PREFIX) else c.co_name
-        consts = tuple([fix(k, own) if isinstance(k, CodeType) else rename(k) if type(k) is str and k.startswith(prefix) else k for k in c.co_consts])
+        consts = tuple(
+            [
+                fix(k, own) if isinstance(k, CodeType) else rename(k) if type(k) is str and k.startswith(prefix) else k
+                for k in c.co_consts
+            ]
+        )
         return c.replace(co_consts=consts, co_name=own, co_qualname=rename(c.co_qualname))
 
     return fix(code, name)
@@ -170,7 +193,12 @@ def converted_function(f: FunctionType) -> FunctionType:
     cells = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
     cells[OPS] = ops_cell
     new = FunctionType(code, f.__globals__, f.__name__, f.__defaults__, tuple([cells[n] for n in code.co_freevars]))
-    new.__kwdefaults__, new.__qualname__, new.__module__, new.__doc__ = f.__kwdefaults__, f.__qualname__, f.__module__, f.__doc__
+    new.__kwdefaults__, new.__qualname__, new.__module__, new.__doc__ = (
+        f.__kwdefaults__,
+        f.__qualname__,
+        f.__module__,
+        f.__doc__,
+    )
     new.__dict__.update({k: v for k, v in f.__dict__.items() if k != _KEPT})
     f.__dict__[_KEPT] = (f.__code__, f.__closure__, f.__defaults__, new)
     return new
@@ -191,4 +219,3 @@ def or_as_it_is(f: FunctionType) -> FunctionType:
         f"{f.__qualname__} is not converted, because {why}. It runs as plain Python: control flow in it that depends on a staged tensor is an error. "
         "@tf.autograph.experimental.do_not_convert says that this is meant.", AutographWarning, stacklevel=3)  # fmt: skip
     return f
-

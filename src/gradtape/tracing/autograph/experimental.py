@@ -38,7 +38,12 @@ def do_not_convert(func: Callable[..., Any] | None = None) -> Any:
     return functools.wraps(func, updated=())(call)
 
 
-def set_loop_options(parallel_iterations: Any = None, swap_memory: Any = None, maximum_iterations: Any = None, shape_invariants: Any = None) -> None:
+def set_loop_options(
+    parallel_iterations: Any = None,
+    swap_memory: Any = None,
+    maximum_iterations: Any = None,
+    shape_invariants: Any = None,
+) -> None:
     """Accepted for TensorFlow's sake, and without effect: gradtape's loops need no such hints.
 
     >>> import gradtape as tf

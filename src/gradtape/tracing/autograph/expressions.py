@@ -21,7 +21,18 @@ from .names import binds_by_walrus, is_generator
 _AND = ast.And
 _NEVER_STAGED = (ast.Is, ast.IsNot, ast.In, ast.NotIn)
 _PREDICATES = (isinstance, issubclass, hasattr, callable)
-_SYMBOLS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in"}
+_SYMBOLS = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Is: "is",
+    ast.IsNot: "is not",
+    ast.In: "in",
+    ast.NotIn: "not in",
+}
 _REFUSED = "`:=` under a condition that is a staged tensor is not supported here: assign the variable in a statement of its own."
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -74,7 +85,9 @@ class Expressions:
         if self.readable:
             return at.op("staged", first)
         again = at.name(keep) if keep else x
-        return at.bool_op(ast.And(), at.is_(first, True, same=False), at.is_(again, False, same=False), at.op("staged", again))
+        return at.bool_op(
+            ast.And(), at.is_(first, True, same=False), at.is_(again, False, same=False), at.op("staged", again)
+        )
 
     # -- never staged -------------------------------------------------------------------------------------------------
     def is_python(self, test: Any) -> bool:
@@ -192,7 +205,10 @@ class Expressions:
             return self._generic(node)
         at = At(node)
         if not self._quick:
-            links = [at.tuple([at.const(_SYMBOLS[type(op)]), at.thunk(self(c))]) for op, c in zip(node.ops, node.comparators, strict=True)]
+            links = [
+                at.tuple([at.const(_SYMBOLS[type(op)]), at.thunk(self(c))])
+                for op, c in zip(node.ops, node.comparators, strict=True)
+            ]
             return at.op("compare", self(node.left), *links)
         return self._links(self(node.left), node.ops, node.comparators, node)
 
@@ -223,7 +239,9 @@ class Expressions:
         """A function's parameters with their defaults converted."""
         if not args.defaults and not args.kw_defaults:
             return args
-        return copied(args, defaults=[self(d) for d in args.defaults], kw_defaults=[d and self(d) for d in args.kw_defaults])
+        return copied(
+            args, defaults=[self(d) for d in args.defaults], kw_defaults=[d and self(d) for d in args.kw_defaults]
+        )
 
     def _comprehension(self, node: Any) -> Any:
         # `:=` may not stand in what a comprehension iterates over, so the quick forms cannot

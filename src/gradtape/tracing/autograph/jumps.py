@@ -49,7 +49,11 @@ class Lowered:
         if self.returns and self._info(body, None)[0]:
             body = [*body, ast.Return(value=None, **start_of(body[-1]))]
         self.block = self._block(body, None)
-        self.used = {f for s in walk(self.block) for f in (s.flags if type(s) is Guard else s.exits if isinstance(s, Loop) else ())}
+        self.used = {
+            f
+            for s in walk(self.block)
+            for f in (s.flags if type(s) is Guard else s.exits if isinstance(s, Loop) else ())
+        }
         self.block = _prune(self.block, self.used)
         if RETURNED in self.used:
             self.block.insert(0, SetFlag(RETURNED, False, body[0]))
@@ -215,12 +219,25 @@ class Lowered:
         flags = self._info(s.body, loop)[1]
         if flags and orelse:
             orelse = [Guard(sorted(flags), orelse, s)]
-        return Region(s, [self._block(s.body, loop), *[self._block(h.body, loop) for h in s.handlers], orelse, self._block(s.finalbody, loop)])
+        return Region(
+            s,
+            [
+                self._block(s.body, loop),
+                *[self._block(h.body, loop) for h in s.handlers],
+                orelse,
+                self._block(s.finalbody, loop),
+            ],
+        )
 
 
 def start_of(node: Any) -> dict[str, int]:
     """The position of a node's first character, which stands on a line that runs whatever the node then does."""
-    return {"lineno": node.lineno, "end_lineno": node.lineno, "col_offset": node.col_offset, "end_col_offset": node.col_offset}
+    return {
+        "lineno": node.lineno,
+        "end_lineno": node.lineno,
+        "col_offset": node.col_offset,
+        "end_col_offset": node.col_offset,
+    }
 
 
 def _either(*infos: tuple[bool, frozenset[str]]) -> tuple[bool, frozenset[str]]:

@@ -191,7 +191,11 @@ class Liveness:
         if isinstance(s, Loop):
             c.needs = sorted(users & then), sorted(users - orelse - hidden)
         else:
-            c.needs = sorted(users & then), sorted(users & orelse), sorted(users & (then ^ orelse) & (self._hidden | self._outer))
+            c.needs = (
+                sorted(users & then),
+                sorted(users & orelse),
+                sorted(users & (then ^ orelse) & (self._hidden | self._outer)),
+            )
             c.keep = sorted((changed - kept) & live_in)
         self._slots(c, u, changed, live_in)
 
@@ -206,8 +210,16 @@ class Liveness:
             if isinstance(root, ast.Name) and root.id in changed and root.id not in live_in:
                 continue  # the object was made inside
             names = uses(n.value, n.slice) if isinstance(n, ast.Subscript) else uses(n.value)
-            sliced = isinstance(n, ast.Subscript) and any(isinstance(x, (ast.Slice, ast.Starred)) for x in ast.walk(n.slice))
-            if names.calls or names.binds or sliced or names.reads & changed or any(ast.unparse(p) in texts for p in parts):
+            sliced = isinstance(n, ast.Subscript) and any(
+                isinstance(x, (ast.Slice, ast.Starred)) for x in ast.walk(n.slice)
+            )
+            if (
+                names.calls
+                or names.binds
+                or sliced
+                or names.reads & changed
+                or any(ast.unparse(p) in texts for p in parts)
+            ):
                 c.unfit = c.unfit or n
             else:
                 c.slots[text] = n
@@ -219,4 +231,9 @@ def header(node: Any) -> list[Any]:
         return list(node.items)
     if isinstance(node, ast.Match):
         return [node.subject, *[x for c in node.cases for x in (c.pattern, c.guard) if x is not None]]
-    return [x for h in node.handlers for x in (h.type, *([ast.Name(h.name, ast.Store())] if h.name else [])) if x is not None]
+    return [
+        x
+        for h in node.handlers
+        for x in (h.type, *([ast.Name(h.name, ast.Store())] if h.name else []))
+        if x is not None
+    ]

@@ -32,7 +32,9 @@ def if_exp(pred: Any, x: Thunk, y: Thunk) -> Any:
     """``x() if pred else y()``."""
     if not staging.stage.is_staged(pred):
         return x() if pred else y()
-    return staging.stage.cond(pred, lambda _: (x(),), lambda _: (y(),), (UNSET,), ("the value of the conditional expression",))[0]
+    return staging.stage.cond(
+        pred, lambda _: (x(),), lambda _: (y(),), (UNSET,), ("the value of the conditional expression",)
+    )[0]
 
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -52,6 +54,7 @@ def compare(x: Any, *links: tuple[str, Thunk]) -> Any:
 def is_(x: Any, value: Any) -> bool:
     """``x is value`` for the pattern ``case True``, ``case False`` or ``case None``."""
     if value is not None and staging.stage.is_staged(x):
-        raise unimplemented(f"`case {value}` asks whether a value is the object {value}, which a staged tensor never is: write an `if` statement.")
+        raise unimplemented(
+            f"`case {value}` asks whether a value is the object {value}, which a staged tensor never is: write an `if` statement."
+        )
     return x is value
-

@@ -18,7 +18,11 @@ def where(file: str, line: int | None, col: int | None = None, end: int | None =
     """The place of an error as Python's tracebacks show it, for the end of a message. ``col`` and ``end`` count bytes from 0."""
     if line is None:
         return f'\n  File "{file}"'
-    text = f'\n  File "{file}", line {line}' + (f", in {name}" if name else "") + ("" if col is None else f", column {col + 1}")
+    text = (
+        f'\n  File "{file}", line {line}'
+        + (f", in {name}" if name else "")
+        + ("" if col is None else f", column {col + 1}")
+    )
     source = linecache.getline(file, line).rstrip("\n")
     if not source.strip():
         return text

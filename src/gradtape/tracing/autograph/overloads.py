@@ -148,17 +148,33 @@ def iterate(x: Any) -> Any:
     return iter(x) if steps is None else Staged(steps)
 
 
-_PYTHON = frozenset((bool, int, float, complex, str, bytes, range, list, tuple, dict, set, zip, enumerate, type(iter(range(0))), type(iter([])), type(None)))
+_PYTHON = frozenset(
+    (
+        bool,
+        int,
+        float,
+        complex,
+        str,
+        bytes,
+        range,
+        list,
+        tuple,
+        dict,
+        set,
+        zip,
+        enumerate,
+        type(iter(range(0))),
+        type(iter([])),
+        type(None),
+    )
+)
 
 
 # -- the functions ----------------------------------------------------------------------------------------------------------
 
 
 def _any_staged(args: tuple[Any, ...]) -> bool:
-    for a in args:
-        if a.__class__ not in _PYTHON and staging.stage.is_staged(a):
-            return True
-    return False
+    return any(a.__class__ not in _PYTHON and staging.stage.is_staged(a) for a in args)
 
 
 def _range(*args: Any) -> Any:
@@ -183,8 +199,12 @@ def _zip(*iterables: Any, strict: bool = False) -> Any:
     if parts == [None] * len(parts):
         return zip(*iterables, strict=strict)
     if any(p is None for p in parts):
-        kinds = ", ".join("staged" if p is not None else builtins.type(x).__name__ for p, x in builtins.zip(parts, iterables))
-        raise invalid(f"zip of staged and Python iterables ({kinds}) has no form that is a staged loop: make all of them tensors, or none.")
+        kinds = ", ".join(
+            "staged" if p is not None else builtins.type(x).__name__ for p, x in builtins.zip(parts, iterables)
+        )
+        raise invalid(
+            f"zip of staged and Python iterables ({kinds}) has no form that is a staged loop: make all of them tensors, or none."
+        )
     return Zip(parts, strict)  # type: ignore[arg-type]
 
 

@@ -72,7 +72,9 @@ def _test(p: ast.pattern, subject: ast.Name) -> tuple[ast.expr | None, list[str]
     if isinstance(p, ast.MatchSingleton):
         ops = ast.copy_location(ast.Name(id="ag__", ctx=ast.Load()), p)
         is_ = ast.copy_location(ast.Attribute(value=ops, attr="is_", ctx=ast.Load()), p)
-        return ast.copy_location(ast.Call(func=is_, args=[subject, ast.copy_location(ast.Constant(value=p.value), p)], keywords=[]), p), []
+        return ast.copy_location(
+            ast.Call(func=is_, args=[subject, ast.copy_location(ast.Constant(value=p.value), p)], keywords=[]), p
+        ), []
     if isinstance(p, ast.MatchAs):
         names = [p.name] if p.name else []
         if p.pattern is None:

@@ -33,7 +33,11 @@ def definition(f: FunctionType) -> Any:
     is_lambda = code.co_name == "<lambda>"
     found = None if is_lambda else _alone(lines, code)
     if found is None:
-        nodes = [n for n in ast.walk(_tree(code.co_filename, lines)) if isinstance(n, ast.Lambda if is_lambda else ast.FunctionDef) and _matches(n, code)]
+        nodes = [
+            n
+            for n in ast.walk(_tree(code.co_filename, lines))
+            if isinstance(n, ast.Lambda if is_lambda else ast.FunctionDef) and _matches(n, code)
+        ]
         found = _closest(nodes, code)
     if found is None:
         raise NoSource("its source has changed since it was loaded")
@@ -87,14 +91,22 @@ def _matches(node: Any, code: CodeType) -> bool:
     line = min([node.lineno, *[d.lineno for d in decorators]])
     count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
     given = [mangled(p, class_of(code)) for p in parameters(node.args)]
-    return line == code.co_firstlineno and getattr(node, "name", "<lambda>") == code.co_name and given == list(code.co_varnames[:count])
+    return (
+        line == code.co_firstlineno
+        and getattr(node, "name", "<lambda>") == code.co_name
+        and given == list(code.co_varnames[:count])
+    )
 
 
 def _closest(nodes: list[Any], code: CodeType) -> Any:
     """Of some lambdas the one whose body holds all the positions of ``code``; the innermost."""
     if len(nodes) < 2:
         return nodes[0] if nodes else None
-    spans = [(line, col, end_line, end) for line, end_line, col, end in code.co_positions() if line is not None and col is not None and end]
+    spans = [
+        (line, col, end_line, end)
+        for line, end_line, col, end in code.co_positions()
+        if line is not None and col is not None and end
+    ]
     spans = [s for s in spans if s != (s[0], 0, s[0], 0)]
     holding = [n for n in nodes if spans and all(_start(n.body) <= s[:2] and s[2:] <= _end(n.body) for s in spans)]
     holding.sort(key=lambda n: (_end(n)[0] - _start(n)[0], _end(n)[1] - _start(n)[1]))
@@ -103,7 +115,9 @@ def _closest(nodes: list[Any], code: CodeType) -> Any:
     same = {ast.dump(n) for n in nodes}
     if len(same) == 1:
         return nodes[0]
-    raise NoSource("several lambdas share its line, and Python was started without column positions: put each on a line of its own")
+    raise NoSource(
+        "several lambdas share its line, and Python was started without column positions: put each on a line of its own"
+    )
 
 
 def _start(n: Any) -> tuple[int, int]:

@@ -43,7 +43,14 @@ class Stage(Protocol):
         """Whether ``for ... in x`` is to be a staged loop (a symbolic tensor; perhaps any tensor)."""
         ...
 
-    def cond(self, pred: Any, true_fn: Callable[[State], State], false_fn: Callable[[State], State], init: State, names: tuple[str, ...]) -> State:
+    def cond(
+        self,
+        pred: Any,
+        true_fn: Callable[[State], State],
+        false_fn: Callable[[State], State],
+        init: State,
+        names: tuple[str, ...],
+    ) -> State:
         """The state after the branch that ``pred`` chooses, from ``init``.
 
         Entries of ``init`` and of what the branches return may be UNSET. Where one branch gives UNSET and the other a value, the result
@@ -52,7 +59,9 @@ class Stage(Protocol):
         """
         ...
 
-    def while_loop(self, cond_fn: Callable[[State], Any], body_fn: Callable[[State], State], init: State, names: tuple[str, ...]) -> State:
+    def while_loop(
+        self, cond_fn: Callable[[State], Any], body_fn: Callable[[State], State], init: State, names: tuple[str, ...]
+    ) -> State:
         """The state after repeating ``body_fn`` while ``cond_fn`` holds. No entry is UNSET."""
         ...
 

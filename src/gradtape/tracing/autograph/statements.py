@@ -39,7 +39,9 @@ class Statements:
         file, name: for messages.
     """
 
-    def __init__(self, args: ast.arguments, body: list[ast.stmt], expressions: Expressions, file: str, name: str) -> None:
+    def __init__(
+        self, args: ast.arguments, body: list[ast.stmt], expressions: Expressions, file: str, name: str
+    ) -> None:
         self._expr = expressions
         self._body = uses(*body)
         self._globals = self._body.outer - self._body.nonlocals
@@ -55,7 +57,9 @@ class Statements:
             at = At(_Start(body[-1]))
             statements.append(at.returns(at.name(RESULT)))
         top = At(_Start(body[0]))
-        declared = top.declare(ast.Global, sorted(self._globals)) + top.declare(ast.Nonlocal, sorted(self._body.nonlocals))
+        declared = top.declare(ast.Global, sorted(self._globals)) + top.declare(
+            ast.Nonlocal, sorted(self._body.nonlocals)
+        )
         own = self._undeclared - self._body.outer - set(parameters(args))
         self.statements = [*declared, *[top.local(n) for n in sorted(own)], *statements]
 
@@ -118,7 +122,14 @@ class Statements:
     def _if(self, s: If, inline: bool) -> list[ast.stmt]:
         at = At(s.test)
         if self._expr.is_python(s.test):
-            return [copied(s.node, test=self._expr(s.test), body=self._block(s.then, inline) or [at.skip()], orelse=self._block(s.orelse, inline))]
+            return [
+                copied(
+                    s.node,
+                    test=self._expr(s.test),
+                    body=self._block(s.then, inline) or [at.skip()],
+                    orelse=self._block(s.orelse, inline),
+                )
+            ]
         if s.carried.unfit is None and not (inline and self._afford(s)):
             self._note_undeclared(s, inline)
             return self._branches(at, self._expr.staged_form(s.test), s.then, s.orelse, s.carried)
@@ -129,7 +140,12 @@ class Statements:
         value = at.op("not_", at.name(t)) if negated else at.name(t)
         staged = self._branches(at, value, s.then, s.orelse, s.carried)
         python_test = at.not_(at.name(t)) if negated else at.name(t)
-        python = copied(s.node, test=python_test, body=self._block(s.then, inline) or [at.skip()], orelse=self._block(s.orelse, inline))
+        python = copied(
+            s.node,
+            test=python_test,
+            body=self._block(s.then, inline) or [at.skip()],
+            orelse=self._block(s.orelse, inline),
+        )
         return [at.when(self._expr.staged(at, self._expr(test), t), staged, [python])]
 
     def _guard(self, s: Guard, inline: bool) -> list[ast.stmt]:
@@ -140,9 +156,17 @@ class Statements:
         staged = self._branches(at, self._any(at, s.flags), [], s.rest, s.carried, "rest")
         free = [at.is_(at.name(f), False) for f in s.flags]
         pending = [self._expr.staged(at, at.name(f)) for f in s.flags]
-        return [at.when(_joined(at, ast.And(), free), self._block(s.rest, inline), [at.when(_joined(at, ast.Or(), pending), staged)])]
+        return [
+            at.when(
+                _joined(at, ast.And(), free),
+                self._block(s.rest, inline),
+                [at.when(_joined(at, ast.Or(), pending), staged)],
+            )
+        ]
 
-    def _branches(self, at: At, test: ast.expr, then: list[Any], orelse: list[Any], carried: Carried, kind: str = "else") -> list[ast.stmt]:
+    def _branches(
+        self, at: At, test: ast.expr, then: list[Any], orelse: list[Any], carried: Carried, kind: str = "else"
+    ) -> list[ast.stmt]:
         """The operator form of a conditional."""
         if carried.unfit is not None:
             return self._refusal(carried)
@@ -155,7 +179,9 @@ class Statements:
             functions.append(at.name(name) if block else at.const(None))
         self._around.pop()
         extra = {"kind": at.const(kind)} if kind != "else" else {}
-        out.append(at.do(at.op("if_", test, *functions, *self._carried(at, carried), **extra, **self._slots(at, carried))))
+        out.append(
+            at.do(at.op("if_", test, *functions, *self._carried(at, carried), **extra, **self._slots(at, carried)))
+        )
         return out
 
     # -- loops --------------------------------------------------------------------------------------------------------
@@ -196,10 +222,21 @@ class Statements:
         t = self._expr.temporary()
         body = self._block(s.body, inline)
         if s.exits:
-            body.append(at.when(_joined(at, ast.Or(), [at.is_(at.name(f), False, same=False) for f in s.exits]), [at.leave()]))
-        python = copied(s.node, target=self._expr(s.target), iter=at.keep(t, at.op("iterate", self._expr(s.iterable))), body=body or [at.skip()], orelse=[])
+            body.append(
+                at.when(_joined(at, ast.Or(), [at.is_(at.name(f), False, same=False) for f in s.exits]), [at.leave()])
+            )
+        python = copied(
+            s.node,
+            target=self._expr(s.target),
+            iter=at.keep(t, at.op("iterate", self._expr(s.iterable))),
+            body=body or [at.skip()],
+            orelse=[],
+        )
         kind = ast.copy_location(ast.Attribute(value=at.name(t), attr="__class__", ctx=ast.Load()), at.name(t))
-        pending = [at.compare(kind, ast.Is(), at.op_name("Staged")), *[self._expr.staged(at, at.name(f)) for f in s.exits]]
+        pending = [
+            at.compare(kind, ast.Is(), at.op_name("Staged")),
+            *[self._expr.staged(at, at.name(f)) for f in s.exits],
+        ]
         return [python, at.when(_joined(at, ast.Or(), pending), self._loop(at, "for_", at.name(t), s))]
 
     def _loop(self, at: At, op: str, first: ast.expr, s: Loop) -> list[ast.stmt]:
@@ -218,10 +255,18 @@ class Statements:
         return [body, at.do(call)]
 
     # -- parts of the operator form -----------------------------------------------------------------------------------
-    def _function(self, at: At, name: str, block: list[Any], params: list[str] | None = None, first: ast.stmt | None = None) -> ast.stmt:
-        names = set().union(*[self._liveness.effects(s).binds for s in block], uses(first).binds if first is not None else ())
-        shared = at.declare(ast.Global, sorted(names & self._globals)) + at.declare(ast.Nonlocal, sorted(names - self._globals))
-        return at.function(name, params or (), [*shared, *([first] if first is not None else []), *self._block(block, False)])
+    def _function(
+        self, at: At, name: str, block: list[Any], params: list[str] | None = None, first: ast.stmt | None = None
+    ) -> ast.stmt:
+        names = set().union(
+            *[self._liveness.effects(s).binds for s in block], uses(first).binds if first is not None else ()
+        )
+        shared = at.declare(ast.Global, sorted(names & self._globals)) + at.declare(
+            ast.Nonlocal, sorted(names - self._globals)
+        )
+        return at.function(
+            name, params or (), [*shared, *([first] if first is not None else []), *self._block(block, False)]
+        )
 
     def _any(self, at: At, flags: list[str]) -> ast.expr:
         """Whether any flag is set."""
@@ -229,7 +274,10 @@ class Statements:
         return at.name(first) if not rest else at.op("or_", at.name(first), at.thunk(self._any(at, rest)))
 
     def _carried(self, at: At, c: Carried) -> list[ast.expr]:
-        args: list[ast.expr] = [at.thunk(at.tuple([at.name(n) for n in c.out])), at.const(tuple([tuple(n) for i, n in enumerate(c.needs) if n or i < 2]))]
+        args: list[ast.expr] = [
+            at.thunk(at.tuple([at.name(n) for n in c.out])),
+            at.const(tuple([tuple(n) for i, n in enumerate(c.needs) if n or i < 2])),
+        ]
         if c.keep:
             args.append(at.thunk(at.tuple([at.name(n) for n in c.keep])))
         return args
@@ -281,10 +329,30 @@ class Statements:
         body = self._block(first, inline) or [at.skip()]
         if node.handlers:
             self._around.pop()
-        handlers = [copied(h, type=h.type and self._expr(h.type), body=self._block(b, inline) or [At(h).skip()]) for h, b in zip(node.handlers, caught, strict=True)]
-        return [copied(node, body=body, handlers=handlers, orelse=self._block(orelse, inline), finalbody=self._block(final, inline) or (node.finalbody and [at.skip()]))]
+        handlers = [
+            copied(h, type=h.type and self._expr(h.type), body=self._block(b, inline) or [At(h).skip()])
+            for h, b in zip(node.handlers, caught, strict=True)
+        ]
+        return [
+            copied(
+                node,
+                body=body,
+                handlers=handlers,
+                orelse=self._block(orelse, inline),
+                finalbody=self._block(final, inline) or (node.finalbody and [at.skip()]),
+            )
+        ]
 
-    _EMIT = {Simple: _simple, SetFlag: _set_flag, Jump: _jump, If: _if, Guard: _guard, While: _while, For: _for, Region: _region}
+    _EMIT = {
+        Simple: _simple,
+        SetFlag: _set_flag,
+        Jump: _jump,
+        If: _if,
+        Guard: _guard,
+        While: _while,
+        For: _for,
+        Region: _region,
+    }
 
 
 class _Start:
