@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..ground.dtypes import BOOL, FLOAT, INT, UINT
 from ..ground.graph import Graph, Node
 from . import interpreter
 
@@ -24,6 +25,9 @@ def _run_node(node: Node, xs: list[Any]) -> Any:
         raise interpreter.located(error, node) from error
 
 
+_NATIVE = BOOL | INT | UINT | FLOAT  # what native code can be given; others run their kernels
+
+
 def native_wanted() -> bool:
     """Whether graphs are compiled to native code; ``GRADTAPE_NATIVE=0`` turns it off."""
     return os.environ.get("GRADTAPE_NATIVE", "1") != "0"
@@ -37,7 +41,7 @@ def compile(graph: Graph, donate: dict[int, int] | None = None, fast_math: bool 
         donate: inputs, by number, whose memory may be taken for an output, by number.
         fast_math: allow contraction and reassociation.
     """
-    if native_wanted():
+    if native_wanted() and all(v.aval.dtype.kind & _NATIVE for v in (*graph.inputs, *graph.outputs)):
         try:
             from ..engines.native.engine import compile as native
             from ..engines.native.lower import is_native

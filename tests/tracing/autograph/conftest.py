@@ -5,6 +5,8 @@ import pathlib
 import sys
 import types
 
+import pytest
+
 SOURCES = pathlib.Path(__file__).parents[3] / "src"
 
 try:
@@ -16,3 +18,7 @@ except ImportError:
         package = types.ModuleType(name)
         package.__path__ = [str(SOURCES.joinpath(*name.split(".")))]
         sys.modules[name] = package
+
+    @pytest.fixture(autouse=True)
+    def _quiet():
+        """In the place of the fixture for all tests, which needs NumPy."""

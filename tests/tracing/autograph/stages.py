@@ -512,6 +512,11 @@ def plain(args: Any) -> list:
     return [a.x if isinstance(a, S) else a for a in args]
 
 
+def as_lists(x: Any) -> Any:
+    """A nest with lists for tuples."""
+    return [as_lists(y) for y in x] if isinstance(x, (tuple, list)) else x
+
+
 def check(f: Any, *args: Any) -> None:
     """``f`` gives the same as plain Python, converted and with staged arguments, on both stages."""
     expected = outcome(f, *plain(args))
@@ -525,4 +530,4 @@ def check(f: Any, *args: Any) -> None:
     for how, result in results.items():
         if isinstance(result, Exception):
             raise AssertionError(how) from result
-        assert _lists(result) == _lists(expected), how
+        assert as_lists(result) == as_lists(expected), how

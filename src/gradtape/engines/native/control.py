@@ -24,7 +24,7 @@ def write_while(frame: Frame, op: While, scratch: Val, inner: Any) -> None:
     arrays: dict[int, tuple[Val, Val]] = {}
     at = 0
     steady = {k for k in range(n) if body.outs[k][0] == "steady"}  # state that the body leaves alone, or where it is
-    steady |= {k for k in range(n) if body.body.outs[k].buf is body.body.args[k]}
+    steady |= {k for k in range(n) if body.body.args[k].scalar and body.body.outs[k].buf is body.body.args[k]}
     for k, v in enumerate(op.reads):
         if k in body.changed:  # rows are replaced in a copy of our own
             own = code.offset(scratch, at)

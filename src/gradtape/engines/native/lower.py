@@ -687,10 +687,17 @@ def _(low: Lowering, n: Node, x: View) -> View:
     axis = n.attrs["axis"]
     if x.t.kind == "b":
         x = low.map("cast", x, out=I32, dtype=_I32, source=None)
-    extreme = low.fold("max" if n.p.name == "argmax" else "min", x, (axis,), True)
-    hit = low.map("equal", x, extreme, out=I1)
-    if x.t.kind == "f":  # the first NaN counts
-        hit = low.map("logical_or", hit, low.map("is_nan", x, out=I1), out=I1)
+    largest = n.p.name == "argmax"
+    if x.t.kind == "f":  # NaN is passed over
+        x = low.map(
+            "select",
+            low.map("is_nan", x, out=I1),
+            low.number(-math.inf if largest else math.inf, x.t),
+            x,
+            out=x.t,
+            like=2,
+        )
+    hit = low.map("equal", x, low.fold("max" if largest else "min", x, (axis,), True), out=I1)
     at = low.map("select", hit, low.iota(x.shape, axis, I64), low.number(x.shape[axis], I64), out=I64, like=1)
     return low.fold("min", at, (axis,))
 

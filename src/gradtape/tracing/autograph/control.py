@@ -99,6 +99,8 @@ def if_(pred: Any, then: Thunk | None, orelse: Thunk | None, names: Any, needs: 
     frame = sys._getframe(1)
     carried, kept = Variables(names, slots), Variables(keep) if keep is not None else None
     start, start_kept = carried.read(), kept.read() if kept is not None else ()
+    kept_too = needs[2] if len(needs) > 2 else ()
+    others = {True: {*needs[1]}.difference(needs[0], kept_too), False: {*needs[0]}.difference(needs[1], kept_too)}  # what only the other branch's end needs
     ends: dict[bool, State] = {}
     raises: list[bool] = []
 

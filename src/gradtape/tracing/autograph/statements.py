@@ -54,7 +54,7 @@ class Statements:
         self._budget = 100 + 12 * sum(map(_size, lowered.block))
         statements = self._block(lowered.block, True)
         if lowered.returns:
-            at = At(_Start(body[-1]))
+            at = At(_Start(lowered.block[-1].node))  # a line that has run, whichever return was taken
             statements.append(at.returns(at.name(RESULT)))
         top = At(_Start(body[0]))
         declared = top.declare(ast.Global, sorted(self._globals)) + top.declare(
