@@ -66,9 +66,7 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     if t._d is d:
         return t
     if (t._d.kind | d.kind) & STRING:
-        raise UnimplementedError(
-            f"Cast {t._d.name} to {d.name} is not supported: use tf.strings.to_number or tf.as_string." + user_line()
-        )
+        raise UnimplementedError(f"Cast {t._d.name} to {d.name} is not supported." + user_line())
     return st.cast(t, d)
 
 

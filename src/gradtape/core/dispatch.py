@@ -1,7 +1,7 @@
 """The one dispatch: every operation, eager or not, goes through here.
 
-``run(p, xs, attrs)`` calls the row's kernel on the arrays, makes the output tensor and tells the recording tapes. ``bind1`` and ``bind2``
-make the same thing for one row of one or two inputs without attributes, which is most of what programs do; operators and public functions
+``run(p, xs, attrs)`` calls the row's kernel on the arrays, makes the output tensor and tells the recording tapes. ``bind1``, ``bind2`` and ``bind3``
+make the same thing for one row of so many inputs without attributes, which is most of what programs do; operators and public functions
 are what they return. Nothing is checked beforehand that NumPy checks anyway: when a kernel fails, ``_recover`` asks the row's shape rule
 for the user's error. Inputs that are no plain tensors (batched, traced) interpret the operation themselves, by ``_interpret``.
 """
@@ -110,6 +110,33 @@ def bind1(p: Primitive, slow: Callable, attrs: dict[str, Any] | None = None) -> 
     return f
 
 
+def bind3(p: Primitive, slow: Callable) -> Callable:
+    """``f(x, y, z)`` that applies ``p`` to three plain tensors, and leaves everything else to ``slow(x, y, z)``."""
+    kernel, accepts, out_dtype = p.kernel, p.accepts, p.out
+
+    def f(x: Any, y: Any, z: Any) -> Any:
+        if type(x) is not Tensor or type(y) is not Tensor or type(z) is not Tensor:
+            return slow(x, y, z)
+        d = x._d
+        if not d.kind & accepts:
+            raise _bad_dtype(p, d)
+        try:
+            a = kernel(x._a, y._a, z._a)
+        except Exception as error:
+            a = _recover(p, (x, y, z), {}, error)
+        out = _new(Tensor)
+        out._a = a
+        out._d = d if out_dtype is None else of_numpy[a.dtype] if out_dtype == "kernel" else out_dtype  # type: ignore[assignment]
+        out._k = 0
+        tapes = state.tapes
+        if tapes:
+            for tape in tapes:
+                tape._record(p, (x, y, z), out, None)
+        return out
+
+    return f
+
+
 def evaluate(p: Primitive, x: Tensor, y: Tensor) -> Any:
     """The array of ``p`` on two tensors; no tape hears of it."""
     try:
@@ -149,7 +176,7 @@ def apply(p: Primitive, *xs: Any, **attrs: Any) -> Any:
         f = p.bound
         if f is not None:
             return f(*xs)
-        if not p.multi and not p.like and 1 <= len(xs) <= 2 and not p.variadic:
+        if not p.multi and not p.like and 1 <= len(xs) <= 3 and not p.variadic:
             p.bound = _bind(p, {})
     for x in xs:
         if type(x) is not Tensor:
@@ -158,7 +185,10 @@ def apply(p: Primitive, *xs: Any, **attrs: Any) -> Any:
 
 
 def _bind(p: Primitive, attrs: dict[str, Any]) -> Callable:
-    return (bind1 if len(p.inputs) == 1 else bind2)(p, lambda *xs: _apply_general(p, xs, attrs), attrs)
+    slow = lambda *xs: _apply_general(p, xs, attrs)  # noqa: E731
+    if len(p.inputs) == 3:
+        return bind3(p, slow)
+    return (bind1 if len(p.inputs) == 1 else bind2)(p, slow, attrs)
 
 
 def _given(p: Primitive, **attrs: Any) -> Callable:
@@ -195,7 +225,7 @@ def _recover(p: Primitive, xs: tuple, attrs: dict[str, Any], error: Exception) -
             warnings.simplefilter("ignore", RuntimeWarning)
             return p.kernel(*[x._a for x in xs], **attrs)
     if isinstance(error, OpError):
-        raise type(error)(error.message + user_line()) from None
+        raise type(error)(error.message.split("\n  at ")[0] + user_line()) from None
     if isinstance(error, MemoryError):
         raise error
     try:

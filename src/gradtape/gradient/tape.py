@@ -301,7 +301,8 @@ class GradientTape:
             else [t._values if type(t) is IndexedSlices else t for t in nest.flatten(target)]
         )
         single = type(sources) is Variable or type(sources) is Tensor
-        flat = [sources] if single else nest.flatten(sources)
+        plain = type(sources) is list and not any([nest.kind(type(s)) for s in sources])
+        flat = [sources] if single else sources if plain else nest.flatten(sources)
         source_keys = [self._keys_of(s) for s in flat]
         if self._active:
             self._stop_if_once_only()
@@ -315,7 +316,7 @@ class GradientTape:
         results = self._backward(cotangents, source_keys, not self._persistent)
         if unconnected is UnconnectedGradients.ZERO:
             results = [zeros_like(convert(s)) if g is None else g for s, g in zip(flat, results, strict=True)]
-        return results[0] if single else nest.pack_sequence_as(sources, results)
+        return results[0] if single else results if plain else nest.pack_sequence_as(sources, results)
 
     def _stop_if_once_only(self) -> None:
         if self._active and not self._persistent:
@@ -350,7 +351,7 @@ class GradientTape:
 
     def _keys_of(self, x: Any) -> Any:
         """The keys under which this tape knows ``x``; a variable has one for each value read from it."""
-        if isinstance(x, Variable):
+        if type(x) is Variable or isinstance(x, Variable):
             reads = self._reads.get(id(x))
             return reads[1:] if reads else ()
         if isinstance(x, Tensor):

@@ -129,3 +129,36 @@ def test_nan_and_infinity_pass_through() -> None:
         x[0, 0] = np.nan
         got, want = native(g)(x, y)[0], reference(g, [x, y])[0]
         np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+
+
+@pytest.mark.parametrize("d", [dt.float32, dt.float64], ids=lambda d: d.name)
+def test_updates_are_left_to_blas(d: Any) -> None:
+    """w - c·xᵀg as one product that adds; not where the product is used otherwise too."""
+
+    def f(b: Build, w: Any, v: Any, x: Any, g: Any, c: Any) -> list:
+        p = [product(b, x, g, True, False) for _ in range(5)]
+        return [
+            b("subtract", w, b("multiply", p[0], c)),
+            b("add", b("multiply", 0.25, p[1]), v),
+            b("subtract", v, p[2]),
+            b("subtract", b("multiply", p[3], c), w),
+            b("subtract", w, b("multiply", p[4], c)),
+            p[4],
+            b("sum", w, axis=(0,), keepdims=False),
+        ]
+
+    g = graph_of(f, ((130, 90), d), ((130, 90), d), ((120, 130), d), ((120, 90), d), ((), d))
+    rng = np.random.default_rng(0)
+    xs = [sample(rng, v.aval, 0, 1) for v in g.inputs]
+    for donate in ({}, {0: 0}, {0: 0, 1: 1}, {0: 4, 1: 2}):
+        given = [x.copy() for x in xs]
+        run = native(g, donate=donate)
+        got, want = run(*given), reference(g, xs)
+        for a, w in zip(got, want, strict=True):
+            np.testing.assert_allclose(
+                a, w, rtol=1e-5 if d is dt.float32 else 1e-13, atol=1e-5 if d is dt.float32 else 1e-13
+            )
+        for i, j in donate.items():
+            assert got[j] is given[i]
+    products = [op for x in native(g).__self__.groups for op in x.ops if type(op).__name__ == "Product"]
+    assert sum(op.base is not None for op in products) == 3

@@ -277,10 +277,6 @@ class Both(Stage):
                 state = self.fresh(body_fn(self.fresh(state)))
         return self.fresh(state)
 
-    def probe(self, fn: Any, state: Any) -> Any:
-        with self.on(False):
-            return fn(self.fresh(state))
-
     def assert_(self, condition: Any, message: Any) -> None:
         if self.path[-1] and not self.example(condition):
             raise AssertionError(self.example(message()))
@@ -445,11 +441,6 @@ class Graphs(Stage):
 
         self.graph.steps.append(step)
         return state(results)
-
-    def probe(self, fn: Any, state: Any) -> Any:
-        with self.inside():
-            fresh = lambda x: Symbol(self, self.example(x)) if is_number(x) else x
-            return fn(tuple([x if x is UNSET else rebuilt(x, iter([fresh(y) for y in flatten(x)])) for x in state]))
 
     def assert_(self, condition: Any, message: Any) -> None:
         self.seen(condition)

@@ -81,7 +81,7 @@ def test_functions_that_are_passed_on_are_converted_where_they_are_defined():
                 return y
             return x
 
-        return list(map(g, [x, x + 1])) + list(map(lambda y: 1 if y > 0 else 2, [x]))
+        return list(map(g, [x, x + 1])) + list(map(lambda y: 1 if y > 0 else 2, [x]))  # noqa: C417
 
     for x in (-1, 1):
         for stage in STAGES:
@@ -89,7 +89,21 @@ def test_functions_that_are_passed_on_are_converted_where_they_are_defined():
 
 
 def test_libraries_go_as_they_are():
-    for f in (math.sin, json.dumps, len, print, str.upper, [].append, os.path.join, functools.reduce, dict, Model, ValueError, functools.lru_cache(sign), pytest.raises):
+    for f in (
+        math.sin,
+        json.dumps,
+        len,
+        print,
+        str.upper,
+        [].append,
+        os.path.join,
+        functools.reduce,
+        dict,
+        Model,
+        ValueError,
+        functools.lru_cache(sign),
+        pytest.raises,
+    ):
         if f in (len, print):
             assert calls.call(f) is not f and not calls.as_is(f)
         else:
@@ -113,7 +127,12 @@ def test_library_functions_stand_unwrapped_in_the_text():
         return math.sin(x) + len([x]) + sign(x) + isinstance(x, int) + "a".count("b")
 
     text = to_code(f)
-    assert "math.sin(x)" in text and "ag__.len([x])" in text and "ag__.call(sign)(x)" in text and " isinstance(x, int)" in text
+    assert (
+        "math.sin(x)" in text
+        and "ag__.len([x])" in text
+        and "ag__.call(sign)(x)" in text
+        and " isinstance(x, int)" in text
+    )
 
 
 def test_rebinding_a_name_is_seen():
@@ -154,7 +173,9 @@ def test_do_not_convert():
 def test_loop_options_are_accepted():
     def f(n):
         for i in range(n):
-            experimental.set_loop_options(parallel_iterations=1, swap_memory=True, maximum_iterations=3, shape_invariants=[(i, None)])
+            experimental.set_loop_options(
+                parallel_iterations=1, swap_memory=True, maximum_iterations=3, shape_invariants=[(i, None)]
+            )
         return n
 
     for stage in STAGES:
@@ -240,7 +261,10 @@ def test_no_cycles_are_left_by_calls():
 def test_threads_convert_together():
     import threading
 
-    f = compiled("def f(x):\n    y = 0\n    for i in range(5):\n        if i > x:\n            y += g(i)\n    return y\ndef g(i): return i if i else -1\n", "f")
+    f = compiled(
+        "def f(x):\n    y = 0\n    for i in range(5):\n        if i > x:\n            y += g(i)\n    return y\ndef g(i): return i if i else -1\n",
+        "f",
+    )
     expected = [f(x) for x in range(6)]
     results = []
     threads = [threading.Thread(target=lambda: results.append([convert(f)(x) for x in range(6)])) for _ in range(8)]
@@ -286,7 +310,12 @@ def test_to_code_of_methods_decorated_and_wrapped_functions():
 
 
 def test_text_is_valid_python():
-    for f in (sign, Model.layer, Model.__call__, compiled.__wrapped__ if hasattr(compiled, "__wrapped__") else compiled):
+    for f in (
+        sign,
+        Model.layer,
+        Model.__call__,
+        compiled.__wrapped__ if hasattr(compiled, "__wrapped__") else compiled,
+    ):
         compile(to_code(f), "text", "exec")
 
 

@@ -47,7 +47,9 @@ def test_print_when_the_program_runs():
         for x in (1, 3):
             s = stage()
             assert s.run(f, S(x)) == x
-            assert [line for line in s.printed if "small" not in line] == ([f"big-{x}\n"] if x > 1 else []) + [f"{i};" for i in range(x)]
+            assert [line for line in s.printed if "small" not in line] == ([f"big-{x}\n"] if x > 1 else []) + [
+                f"{i};" for i in range(x)
+            ]
 
 
 def test_print_of_python_values(capsys):
@@ -95,7 +97,9 @@ def test_an_iteration_is_no_sequence():
             use(steps)
 
 
-@pytest.mark.parametrize(("start", "limit", "delta"), [(0, 5, 1), (2, 9, 3), (9, 2, -3), (5, 5, 1), (3, 0, 1), (0, 3, -1)])
+@pytest.mark.parametrize(
+    ("start", "limit", "delta"), [(0, 5, 1), (2, 9, 3), (9, 2, -3), (5, 5, 1), (3, 0, 1), (0, 3, -1)]
+)
 def test_the_number_of_steps(start, limit, delta):
     def f(start, limit, delta, xs):
         n = 0

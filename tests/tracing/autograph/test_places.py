@@ -196,7 +196,11 @@ def test_traceback_from_a_staged_branch():
     for stage in STAGES:
         with pytest.raises(KeyError) as info:
             stage().run(f, S(1))
-        mine = [(e.name, e.lineno, e.line) for e in traceback.extract_tb(info.value.__traceback__) if e.filename == f.__code__.co_filename]
+        mine = [
+            (e.name, e.lineno, e.line)
+            for e in traceback.extract_tb(info.value.__traceback__)
+            if e.filename == f.__code__.co_filename
+        ]
         assert mine == [("f", 3, "if x > 0:"), ("f", 4, "y = {}['k']")]
 
 

@@ -397,6 +397,18 @@ def test_first_assigned_in_a_while_that_does_not_run():
             stage().run(f, S(0))
 
 
+def test_attribute_that_a_loop_makes():
+    def f(o, n):
+        for i in range(n):
+            o.last = i * 2
+        return o.last
+
+    for stage in STAGES:
+        assert stage().run(f, types.SimpleNamespace(), S(3)) == 4
+        with pytest.raises(AssertionError, match=r"to initialize 'o\.last'"):
+            stage().run(f, types.SimpleNamespace(), S(0))
+
+
 def test_return_value_needs_no_start():
     def f(n):
         while n > 0:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from .cost import cost
 from .fusion import ALIGN, state_bytes
-from .ir import I1, I32, PTR, Code, Val
+from .ir import I1, I32, Val
 from .lower import Branch, View, While
+from .matmul import copy
 
 if TYPE_CHECKING:
     from .program import Frame
@@ -104,11 +105,6 @@ def _look_for_signals(frame: Frame, turns: Val, nanoseconds: float) -> None:
     code.block(stop)
     code.write(f"ret i32 {status.name}")
     code.block(go)
-
-
-def copy(code: Code, to: Val, source: Val, size: int) -> None:
-    """Move bytes, which may overlap only by being the same."""
-    code.call("memmove", PTR, 0, [to, source, code.int(size)], pure=False)
 
 
 def write_branch(frame: Frame, op: Branch, scratch: Val, inner: Any) -> None:

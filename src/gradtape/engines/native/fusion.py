@@ -13,6 +13,7 @@ from typing import Any
 
 from .emit import CAN_FAIL
 from .lower import Body, Branch, Buf, Fold, Map, Op, Product, Scatter, Take, View, While, inlined
+from .updates import absorb_updates
 
 ALIGN = 64
 WEIGHT = 96  # the most operations in one loop: beyond, registers spill and compilation slows
@@ -211,6 +212,7 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
     ``donate``: the output that may overwrite each of some inputs. Not at the ``top``, outputs are always copied out, but
     for what the body of a ``loop`` hands on as it got it.
     """
+    absorb_updates(body)
     p = Plan(body)
     owner: dict[Buf, int] = {}  # buffers made straight in an output's memory
     donated = {j: i for i, j in (donate or {}).items()}
@@ -242,7 +244,7 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
     finals: dict[Buf, int] = {}
     for v, j in late:
         b = v.buf
-        if j in donated and b is not None and b.kind == "temp" and v.whole and b not in owner:
+        if j in donated and b is not None and b.kind == "temp" and v.whole and b not in owner and b not in finals:
             finals[b] = j
         else:
             out = Buf(v.shape, v.t)
@@ -318,7 +320,7 @@ def _in_place(g: Group, arg: Buf, out: Buf) -> bool:
     if g.kind == "rows":
         return isinstance(g.ops[0], Scatter) and all(v.buf is not arg for v in g.ops[0].reads[:2])
     for op in g.ops:
-        if isinstance(op, Product) and any(v.buf is arg for v in op.reads):
+        if isinstance(op, Product) and any(v.buf is arg for v in op.reads[:2]):
             return False
         for v in op.reads:
             if v.buf is arg and not (v.whole and v.shape == out.shape == g.domain):
@@ -349,7 +351,7 @@ def _place(p: Plan, owner: dict[Buf, int], base: int) -> None:
                     p.place[b] = ("const", b.index)
                 last[b] = at
                 in_registers = b.scalar and not (
-                    isinstance(op, Product) or (isinstance(op, (Take, Scatter)) and v.size != 1)
+                    (isinstance(op, Product) and v in op.reads[:2]) or (isinstance(op, (Take, Scatter)) and v.size != 1)
                 )
                 if not in_registers and not (b in g.writes and g.has(v)):
                     memory.add(b)

@@ -203,10 +203,18 @@ class Product(Op):
     def __init__(self, x: View, y: View, out: Buf) -> None:
         self.out = out
         batch = out.shape[:-2]
-        self.reads = (x.broadcast((*batch, *x.shape[-2:])), y.broadcast((*batch, *y.shape[-2:])))
+        self.reads: tuple[View, ...] = (x.broadcast((*batch, *x.shape[-2:])), y.broadcast((*batch, *y.shape[-2:])))
         self.writes, self.domain = (out,), out.shape
         self.m, self.k, self.n = *x.shape[-2:], y.shape[-1]
         self.form = self._form(*self.reads[0].strides[-2:], *self.reads[1].strides[-2:])
+        self.base: View | None = None
+        self.factor: View | None = None
+        self.negative = False
+
+    def update(self, base: View, factor: View | None, negative: bool) -> None:
+        """Let the result be ``base`` ± ``factor`` times the product."""
+        self.base, self.factor, self.negative = base, factor, negative
+        self.reads = (*self.reads[:2], base, *([factor.reshape(())] if factor is not None else []))
 
     def _form(self, xm: int, xk: int, yk: int, yn: int) -> str:
         """Which dimension vectors run along: ``columns`` (n), ``rows`` (m), ``dots`` (k), or columns of y ``packed`` first."""

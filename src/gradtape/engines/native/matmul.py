@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from .fusion import Group
-from .ir import F32, I32, Code, Type, Val, fma
+from .ir import F32, I1, I32, PTR, Code, Type, Val, fma
 from .loops import across, compute, first_lanes, gather, key, lanes_for, scatter
 from .lower import Buf, Product, View, inlined
 
@@ -22,10 +22,16 @@ def write_product(frame: Frame, group: Group) -> None:
     p = group.ops[0]
     assert isinstance(p, Product)
     code, batch = frame.code, p.out.shape[:-2]
-    x, y = p.reads
+    x, y = p.reads[:2]
     px, py = frame.pointer(x), frame.pointer(y)
     if not inlined(p):
         pz = frame.pointer(p.out.view())
+        one: Val = code.const(1, p.out.t)
+        scale = one if p.factor is None else frame.value(p.reads[3])
+        if p.base is not None:
+            old = frame.pointer(p.base)
+            moved = code.effect(f"icmp ne ptr {pz.name}, {old.name}", I1)
+            code.when(moved, lambda: copy(code, pz, old, p.out.bytes))
 
     def over(axis: int, px: Val, py: Val, index: list[Val]) -> None:
         if axis < len(batch):
@@ -45,7 +51,7 @@ def write_product(frame: Frame, group: Group) -> None:
             at = pz
             for i, s in zip(index, p.out.view().strides, strict=False):
                 at = code.offset(at, i * s, p.out.t.size) if s else at
-            gemm(code, p, px, py, at)
+            gemm(code, p, px, py, at, -scale if p.negative else scale)
 
     over(0, px, py, [])
 
@@ -53,8 +59,13 @@ def write_product(frame: Frame, group: Group) -> None:
 # -- BLAS --------------------------------------------------------------------------------------------------------------------
 
 
-def gemm(code: Code, p: Product, px: Val, py: Val, pz: Val) -> None:
-    """Call BLAS: it counts columns first, and so computes zᵀ = yᵀ xᵀ."""
+def copy(code: Code, to: Val, source: Val, size: int) -> None:
+    """Move bytes, which may overlap only by being the same."""
+    code.call("memmove", PTR, 0, [to, source, code.int(size)], pure=False)
+
+
+def gemm(code: Code, p: Product, px: Val, py: Val, pz: Val, scale: Val) -> None:
+    """Call BLAS: it counts columns first, and so computes zᵀ = scale·yᵀ xᵀ, to which it adds what is there if the product has a base."""
     t, name = p.out.t, "blas.sgemm" if p.out.t is F32 else "blas.dgemm"
 
     def layout(v: View, rows: int, columns: int) -> tuple[str, int]:
@@ -63,7 +74,7 @@ def gemm(code: Code, p: Product, px: Val, py: Val, pz: Val) -> None:
             return "N", max(s, columns)
         return "T", max(u, rows)
 
-    x, y = p.reads
+    x, y = p.reads[:2]
     (tx, ldx), (ty, ldy) = layout(x, p.m, p.k), layout(y, p.k, p.n)
 
     def place(n: Val) -> Val:
@@ -77,19 +88,19 @@ def gemm(code: Code, p: Product, px: Val, py: Val, pz: Val) -> None:
     def letter(c: str) -> Val:
         return place(code.const(ord(c), I32))
 
-    one, zero = place(code.const(1, t)), place(code.const(0, t))
+    alpha, beta = place(scale), place(code.const(0 if p.base is None else 1, t))
     args = [
         letter(ty),
         letter(tx),
         number(p.n),
         number(p.m),
         number(p.k),
-        one,
+        alpha,
         py,
         number(ldy),
         px,
         number(ldx),
-        zero,
+        beta,
         pz,
         number(p.n),
     ]

@@ -64,7 +64,7 @@ def shape_of(g: Group) -> str:
         elif isinstance(op, Fold):
             parts += [op.name, op.axis, out(op.out)]
         elif isinstance(op, Product):
-            parts.append(out(op.out))
+            parts += [out(op.out), op.base is not None, op.factor is not None, op.negative]
     return repr(parts)
 
 
@@ -116,6 +116,9 @@ class SharedFrame:
 
     def scalar(self, b: Buf) -> Val:
         return self._scalars[b]
+
+    def value(self, v: View) -> Val:
+        return self.code.const(v.const, v.t) if v.buf is None else self._scalars[v.buf]
 
     def define(self, b: Buf, v: Val) -> None:
         self.code.store(v, self._results[b])

@@ -9,6 +9,7 @@ from .fusion import Group
 from .ir import I1, I32, I64, PTR, Type, Val, where
 from .loops import first_lanes, lanes_for
 from .lower import Scatter, Take, View
+from .matmul import copy
 
 if TYPE_CHECKING:
     from .program import Frame
@@ -74,7 +75,7 @@ def _write_scatter(frame: Frame, op: Scatter, g: Group) -> None:
     else:
         source = frame.pointer(op.base)
         moved = code.effect(f"icmp ne ptr {to.name}, {source.name}", I1)
-        code.when(moved, lambda: code.call("memmove", PTR, 0, [to, source, size], pure=False) and None)
+        code.when(moved, lambda: copy(code, to, source, op.out.bytes))
 
     def one(j: Val, carried: list[Val]) -> list[Val]:
         i = _number(frame, index, j, op.n)

@@ -8,7 +8,7 @@ staged values. The transformation has four passes over the standard library's sy
 3. ``expressions.py``: calls, logic operators, conditional expressions.
 4. ``statements.py``: branches and loops become operators on functions, beside the Python statements that they are for Python values.
 
-``control.py``, ``logic.py``, ``overloads.py`` and ``calls.py`` are the operators. All code keeps its place in the user's file, so tracebacks, debuggers
+``branches.py``, ``loops.py``, ``logic.py``, ``overloads.py`` and ``calls.py`` are the operators. All code keeps its place in the user's file, so tracebacks, debuggers
 and coverage show that.
 """
 

@@ -16,6 +16,23 @@ _HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 AS_IS = "__gradtape_as_is__"  # the attribute of functions that do_not_convert has marked
+CONVERTED = "__gradtape_converted__"  # that of functions that were converted, for the result
+
+
+class Converted:
+    """What a function was converted to, and what it was then. Kept by the function itself: an entry elsewhere would keep closures alive that hold the function."""
+
+    __slots__ = ("closure", "code", "defaults", "function", "plain")
+
+    def __init__(self, f: FunctionType, function: FunctionType | None) -> None:
+        self.code, self.closure, self.defaults = f.__code__, f.__closure__, f.__defaults__
+        self.function = function  # None if f runs as it is
+        self.plain = self.closure is None and self.defaults is None  # so that only the code could have changed
+
+    def holds_for(self, f: FunctionType) -> bool:
+        """Whether it is that of ``f`` as it is now: functools.wraps copies attributes, and functions can be changed."""
+        return self.code is f.__code__ and self.closure is f.__closure__ and self.defaults is f.__defaults__
+
 
 _library: dict[str, bool] = {}
 
@@ -54,12 +71,9 @@ def call(f: Any) -> Any:
     """What to call in place of ``f``."""
     t = f.__class__
     if t is FunctionType:
-        try:
-            code, closure, defaults, new = f.__gradtape_converted__
-            if code is f.__code__ and closure is f.__closure__ and defaults is f.__defaults__:
-                return new
-        except AttributeError:
-            pass
+        known = f.__dict__.get(CONVERTED)
+        if known is not None and known.code is f.__code__ and (known.plain or known.holds_for(f)):
+            return known.function or f
         return _function(f)
     if t is MethodType:
         function = f.__func__

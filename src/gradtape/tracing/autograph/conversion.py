@@ -11,16 +11,16 @@ import __future__
 import ast
 import builtins
 import re
-import warnings
 import weakref
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
-from . import source
+from ...ground.errors import UnimplementedError
+from . import calls, source
 from .build import OPS, At, copied
 from .expressions import Expressions
 from .ir import PREFIX
-from .messages import AutographWarning
+from .messages import warn
 from .names import is_generator
 from .statements import Statements
 
@@ -84,20 +84,19 @@ def _bound_anywhere(root: ast.AST) -> set[str]:
 
 
 def transformed(f: FunctionType, readable: bool = False) -> Any:
-    """The transformed definition of ``f`` without decorators; ``readable`` leaves out what is there for speed only. Raises NoSource, UnimplementedError."""
+    """The transformed definition of ``f`` without decorators. Raises NoSource, UnimplementedError.
+
+    ``readable`` leaves out what is there for speed only.
+    """
     root = source.mangle(source.definition(f), source.class_of(f.__code__))
-    try:
-        node = _Definitions(f, root, readable).function(root)
-    except RecursionError:
-        raise source.NoSource("it is nested too deeply") from None
+    node = _Definitions(f, root, readable).function(root)
     return node if isinstance(node, ast.Lambda) else copied(node, decorator_list=[])
 
 
 # -- code -------------------------------------------------------------------------------------------------------------------
 
-_templates: dict[
-    int, tuple[Any, CodeType | None]
-] = {}  # by the id of a code object: (a reference to it, what to run in its place)
+# by the id of a code object: (a reference to it, what to run in its place)
+_templates: dict[int, tuple[Any, CodeType | None]] = {}
 
 
 def converted_code(f: FunctionType) -> CodeType | None:
@@ -105,7 +104,12 @@ def converted_code(f: FunctionType) -> CodeType | None:
     code = f.__code__
     known = _templates.get(id(code))
     if known is None:
-        new = None if code.co_flags & _NOT_CONVERTED or OPS in code.co_freevars else _compile(f)
+        try:
+            new = None if code.co_flags & _NOT_CONVERTED or OPS in code.co_freevars else _compile(f)
+        except RecursionError:
+            raise source.NoSource("it is nested too deeply") from None
+        except SyntaxError as e:
+            raise source.NoSource(f"gradtape failed on it (please report this: {e.msg}, line {e.lineno})") from None
         known = _remember(code, new)
     return known[1]
 
@@ -179,43 +183,52 @@ def _named(code: CodeType, name: str, qualname: str) -> CodeType:
 
 # -- functions --------------------------------------------------------------------------------------------------------------
 
-_KEPT = "__gradtape_converted__"  # a function's attribute; an entry elsewhere would keep closures alive that hold the function
-
 
 def converted_function(f: FunctionType) -> FunctionType:
-    """The function that runs in place of ``f``, with its globals, defaults and closure cells. Raises NoSource, UnimplementedError."""
-    known = f.__dict__.get(_KEPT)
-    if known is not None and known[0] is f.__code__ and known[1] is f.__closure__ and known[2] is f.__defaults__:
-        return known[3]
+    """The function that runs in place of ``f``, with its globals, defaults and closure cells.
+
+    Raises NoSource, UnimplementedError.
+    """
+    known = f.__dict__.get(calls.CONVERTED)
+    if known is not None and known.holds_for(f):
+        return known.function or f
     code = converted_code(f)
-    if code is None:
-        return f
+    new = None if code is None else _function(code, f)
+    f.__dict__[calls.CONVERTED] = calls.Converted(f, new)
+    return new or f
+
+
+def _function(code: CodeType, f: FunctionType) -> FunctionType:
     cells = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
     cells[OPS] = ops_cell
     new = FunctionType(code, f.__globals__, f.__name__, f.__defaults__, tuple([cells[n] for n in code.co_freevars]))
-    new.__kwdefaults__, new.__qualname__, new.__module__, new.__doc__ = (
-        f.__kwdefaults__,
-        f.__qualname__,
-        f.__module__,
-        f.__doc__,
-    )
-    new.__dict__.update({k: v for k, v in f.__dict__.items() if k != _KEPT})
-    f.__dict__[_KEPT] = (f.__code__, f.__closure__, f.__defaults__, new)
+    new.__dict__.update({k: v for k, v in f.__dict__.items() if k != calls.CONVERTED})
+    new.__kwdefaults__, new.__doc__ = f.__kwdefaults__, f.__doc__
+    new.__qualname__, new.__module__ = f.__qualname__, f.__module__
     return new
 
 
 def or_as_it_is(f: FunctionType) -> FunctionType:
     """``converted_function``, or ``f`` with a warning, given once for each function, where that is not possible."""
-    from ...ground.errors import UnimplementedError
-
     try:
         return converted_function(f)
     except source.NoSource as e:
-        why = str(e)
+        why, silent = str(e), not _has_jumps(f.__code__)
     except UnimplementedError as e:
-        why = str(e)
+        why, silent = str(e), False
     _remember(f.__code__, None)
-    warnings.warn(
-        f"{f.__qualname__} is not converted, because {why}. It runs as plain Python: control flow in it that depends on a staged tensor is an error. "
-        "@tf.autograph.experimental.do_not_convert says that this is meant.", AutographWarning, stacklevel=3)  # fmt: skip
+    if not silent:
+        warn(
+            f"{f.__qualname__} is not converted; it runs as plain Python, where control flow that depends on a staged tensor "
+            f"is an error (@tf.autograph.experimental.do_not_convert says that this is meant). The reason: {why}"
+        )
     return f
+
+
+def _has_jumps(code: CodeType) -> bool:
+    """Whether there is any control flow that conversion would have changed."""
+    import dis
+
+    jumps = {*dis.hasjrel, *dis.hasjabs}
+    inner = [c for c in code.co_consts if isinstance(c, CodeType)]
+    return any([op in jumps for op in code.co_code[::2]]) or any([_has_jumps(c) for c in inner])

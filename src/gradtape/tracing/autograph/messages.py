@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+import warnings
 from types import CodeType, FrameType
 from typing import Any
 
@@ -65,6 +66,14 @@ def user_frame() -> FrameType:
     while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
         frame = frame.f_back
     return frame
+
+
+def warn(message: str) -> None:
+    """An AutographWarning at the place where converted code is now."""
+    level, frame = 1, sys._getframe(0)
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, AutographWarning, stacklevel=level)
 
 
 def invalid(message: str) -> InvalidArgumentError:

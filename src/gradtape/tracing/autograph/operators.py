@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import calls, control, logic, overloads, staging, variables
+from . import branches, calls, logic, loops, overloads, staging, variables
 from .conversion import ops_cell
 
 
@@ -17,10 +17,10 @@ class Operators:
         self.staged = stage.is_staged
         self.call = calls.call
         self.iterate, self.Staged = overloads.iterate, overloads.Staged
-        self.if_, self.while_, self.for_ = control.if_, control.while_, control.for_
-        self.raising, self.refuse, self.python = control.raising, control.refuse, control.python
+        self.if_, self.while_, self.for_ = branches.if_, loops.while_, loops.for_
+        self.raising, self.refuse, self.python = branches.raising, branches.refuse, branches.python
         self.and_, self.or_, self.not_, self.if_exp = logic.and_, logic.or_, logic.not_, logic.if_exp
-        self.compare, self.is_, self.assert_ = logic.compare, logic.is_, control.assert_
+        self.compare, self.is_, self.assert_ = logic.compare, logic.is_, branches.assert_
         self.attribute, self.item = variables.Attribute, variables.Item
         for builtin, overload in overloads.TABLE.items():
             setattr(self, builtin.__name__, overload)

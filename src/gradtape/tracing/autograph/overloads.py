@@ -148,25 +148,10 @@ def iterate(x: Any) -> Any:
     return iter(x) if steps is None else Staged(steps)
 
 
+# types whose objects are never staged, so that a call on them need not ask the stage
 _PYTHON = frozenset(
-    (
-        bool,
-        int,
-        float,
-        complex,
-        str,
-        bytes,
-        range,
-        list,
-        tuple,
-        dict,
-        set,
-        zip,
-        enumerate,
-        type(iter(range(0))),
-        type(iter([])),
-        type(None),
-    )
+    (bool, int, float, complex, str, bytes, range, list, tuple, dict, set, zip, enumerate, type(None))
+    + (type(iter(range(0))), type(iter([])))
 )
 
 
@@ -174,11 +159,17 @@ _PYTHON = frozenset(
 
 
 def _any_staged(args: tuple[Any, ...]) -> bool:
-    return any(a.__class__ not in _PYTHON and staging.stage.is_staged(a) for a in args)
+    for a in args:  # noqa: SIM110 - a generator would cost more than the rest
+        if a.__class__ not in _PYTHON and staging.stage.is_staged(a):
+            return True
+    return False
 
 
 def _range(*args: Any) -> Any:
-    if not _any_staged(args):
+    for a in args:
+        if a.__class__ is not int and _any_staged(args):
+            break
+    else:
         return range(*args)
     if len(args) == 1:
         return Range(0, args[0], 1)

@@ -86,13 +86,6 @@ class Stage(Protocol):
         """The smaller of two lengths."""
         ...
 
-    def probe(self, fn: Callable[[State], State], state: State, /) -> State:
-        """``fn`` of fresh staged values like those of ``state``, as a loop body gets them, in a trace that is thrown away.
-
-        Of the result only the types matter. Entries of ``state`` may be UNSET.
-        """
-        ...
-
     def placeholder(self, like: Any, /) -> Any:
         """A value of the same type (structure, dtype, shape) as ``like``, with any contents, that may be used in every scope."""
         ...
