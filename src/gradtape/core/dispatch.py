@@ -185,7 +185,7 @@ def apply(p: Primitive, *xs: Any, **attrs: Any) -> Any:
 
 
 def _bind(p: Primitive, attrs: dict[str, Any]) -> Callable:
-    slow = lambda *xs: _apply_general(p, xs, attrs)  # noqa: E731
+    slow = lambda *xs: _apply_general(p, xs, attrs)
     if len(p.inputs) == 3:
         return bind3(p, slow)
     return (bind1 if len(p.inputs) == 1 else bind2)(p, slow, attrs)

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as hs
 
 import gradtape.tracing.control  # noqa: F401  (the rows)
 from gradtape.engines.native import compile as native
@@ -158,6 +160,60 @@ def test_a_body_without_native_form_still_runs() -> None:
         return loop(b, lambda b, x: b("less", x, 50.0), lambda b, x: [b("exp", b("lgamma", x))], [x])[0]
 
     check(graph_of(f, ((),)), [np.float32(4.5)])
+
+
+SHAPES = [((), F), ((3,), F), ((2, 17), F)]
+
+
+@hs.composite
+def loops(draw: Any) -> Graph:
+    """A random loop: states of several shapes, mixed, swapped, left alone; branches inside."""
+    avals = [SHAPES[k] for k in draw(hs.lists(hs.integers(0, 2), min_size=1, max_size=4))]
+
+    def step(b: Build, xs: list, depth: int) -> list:
+        values = list(xs)
+        for _ in range(draw(hs.integers(0, 6))):
+            x, y = (values[draw(hs.integers(0, len(values) - 1))] for _ in range(2))
+            kind = draw(hs.sampled_from(["binary", "reverse", "max", "take", "cond"]))
+            if kind == "reverse" and x.aval.shape:
+                values.append(b("reverse", x, axis=(len(x.aval.shape) - 1,)))
+            elif kind == "max":
+                values.append(b("max", x, axis=tuple(range(len(x.aval.shape))), keepdims=False))
+            elif kind == "take" and x.aval.shape:
+                values.append(b("strided_slice", x, index=(0,)))
+            elif kind == "cond" and depth:
+                form = [(v.aval.shape, v.aval.dtype) for v in (x, y)]
+                graphs = [
+                    graph_of(lambda b, *zs, f=form[:1]: same_form(b, step(b, list(zs), 0), f), *form) for _ in range(2)
+                ]
+                p = b("greater", b("max", x, axis=tuple(range(len(x.aval.shape))), keepdims=False), 0.5)
+                values += list(b("cond", p, x, y, true=graphs[0], false=graphs[1]))
+            elif np.broadcast_shapes(x.aval.shape, ()) in ((), y.aval.shape) or not y.aval.shape:
+                values.append(b(draw(hs.sampled_from(["add", "subtract", "minimum", "maximum"])), x, y))
+        return values
+
+    def same_form(b: Build, values: list, form: list) -> list:
+        """For each wanted form one of the values that has it."""
+        fits = [[v for v in values if v.aval.shape == shape] for shape, _ in form]
+        return [f[draw(hs.integers(0, len(f) - 1))] for f in fits]
+
+    def whole(b: Build, n: Any, *xs: Any) -> list:
+        def body(b: Build, n: Any, *xs: Any) -> list:
+            return [b("subtract", n, 1), *same_form(b, step(b, list(xs), 1), avals)]
+
+        return list(loop(b, lambda b, n, *xs: b("greater", n, 0), body, [n, *xs]))
+
+    return graph_of(whole, ((), dt.int32), *avals)
+
+
+@settings(max_examples=40, suppress_health_check=list(HealthCheck), deadline=None)
+@given(loops(), hs.integers(0, 1000))
+def test_random_loops_agree_to_the_bit(g: Graph, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    xs = [sample(rng, v.aval, -1, 1) for v in g.inputs[1:]]
+    run = native(g)
+    for n in (0, 1, 2, 5):
+        check(g, [np.int32(n), *xs], run=run, exact=True)
 
 
 def endless() -> Graph:

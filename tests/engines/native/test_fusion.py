@@ -219,6 +219,29 @@ def test_a_failing_call_leaves_donated_inputs_alone() -> None:
     assert (x == np.arange(40)).all()
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_donation_in_every_combination(seed: int) -> None:
+    """Outputs that are inputs, the same twice, rearranged or computed; any of them over any input's memory."""
+    rng = np.random.default_rng(seed)
+    for _ in range(6):
+        b = Build()
+        x, y = b.input((1, 40)), b.input((1, 40))
+        back, sum_ = b("reverse", x, axis=(1,)), b("add", x, y)
+        values = [x, y, back, sum_, b("negative", x), b("negative", y), b("reverse", y, axis=(1,)), b("identity", x)]
+        values += [b("multiply", back, values[5]), b("reshape", y, shape=(1, 40)), b("reverse", sum_, axis=(1,))]
+        values += [b("broadcast_to", b("max", y, axis=(0, 1), keepdims=True), shape=(1, 40))]
+        g = b.graph(*[values[k] for k in rng.integers(0, len(values), rng.integers(1, 5))])
+        free = list(rng.permutation(len(g.outputs)))
+        donate = {i: int(free.pop()) for i in (0, 1) if free and rng.random() < 0.8}
+        xs = [rng.standard_normal((1, 40)).astype("f") for _ in range(2)]
+        want = reference(g, [a.copy() for a in xs])
+        got = native(g, donate=donate)(*xs)
+        for a, w in zip(got, want, strict=True):
+            np.testing.assert_array_equal(a, w)
+        for i, j in donate.items():
+            assert got[j] is xs[i]
+
+
 # -- random graphs ------------------------------------------------------------------------------------------------------------
 
 UNARY = ["negative", "square", "abs", "relu", "sigmoid", "tanh", "exp", "floor", "sign", "sin", "softplus"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from gradtape.engines.native import compile as native
 from gradtape.engines.native import threads
+from gradtape.engines.native.host import host
 from gradtape.ground import dtypes as dt
 
 from .graphs import Build, check, graph_of, sample
@@ -33,6 +36,27 @@ def work(b: Build, x: Any, y: Any) -> list:
     out = [z] + [b(n, z, axis=tuple(axes), keepdims=False) for n in ("sum", "mean", "max")]
     out += [b(n, z, axis=(a,), keepdims=False) for a in axes for n in ("sum", "min", "mean")]
     return [*out, b("divide", z, out[1])]
+
+
+def test_every_block_is_run_once(several: None) -> None:
+    """By as many threads as are asked for, all of them at once."""
+    pool = threads.pool(host())
+    ran: list[tuple[int, int]] = []
+
+    def blocks(table: int, first: int, last: int) -> None:
+        for i in range(first, last):
+            ran.append((i, threading.get_native_id()))
+            time.sleep(0.005)
+
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(blocks)
+    dispatch = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(pool.dispatch)
+    for n in (1, 2, 4, 3, 1):
+        threads.set_threads(n)
+        time.sleep(0.05)
+        ran.clear()
+        dispatch(ctypes.cast(function, ctypes.c_void_p), None, 16)
+        assert sorted(i for i, _ in ran) == list(range(16))
+        assert len({t for _, t in ran}) == (n if pool.threaded else 1)
 
 
 @pytest.mark.parametrize("d", [dt.float32, dt.float64], ids=lambda d: d.name)

@@ -512,6 +512,19 @@ def test_match_binds_before_its_guard():
         assert convert(f)(v) == f(v)
 
 
+def test_match_guard_that_rebinds_the_subject():
+    def f(v):
+        match v:
+            case 1 if (v := 5) > 9:
+                return 0
+            case 1:
+                return v * 100
+        return v
+
+    for v in (1, 2):
+        assert convert(f)(v) == f(v)
+
+
 def test_match_on_constants():
     def f(v):
         match v:
@@ -667,6 +680,15 @@ not indented
 
     check(f, 1)
     check(f, 0)
+
+
+def test_converted_functions_can_be_copied_and_pickled():
+    import copy
+    import pickle
+
+    convert(_even)
+    assert pickle.loads(pickle.dumps(_even)) is _even and copy.deepcopy(_even) is _even
+    assert pickle.loads(pickle.dumps(vars(_even))) == {"__gradtape_converted__": None}
 
 
 def test_numpy_values_stay_numpy():

@@ -221,26 +221,30 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
     ops = alive(body)
     after = _changed_in_place(p, ops) if loop else {}
     overwritten = set(donate or {})
+    copies: list[Map] = []
     for j, v in enumerate(body.outs):
         b = v.buf
         if v.size == 1 and (b is None or b.scalar):
             p.outs.append(("scalar", v))
+        elif v.size == 1:
+            copies.append(Map("copy", lambda x: x, [v], {}, Buf(v.shape, v.t).view()))
+            p.outs.append(("scalar", copies[-1].out))
         elif j in p.changed or (loop and b is not None and b.kind == "arg" and b.index == j and v.whole):
             p.outs.append(("steady", j))
-        elif (
-            top and b is not None and b.kind == "arg" and v.whole and v.shape == b.shape and b.index not in overwritten
-        ):
+        elif b is None or not v.whole or j in donated:
+            p.outs.append(("out", j))
+            late.append((v, j))
+        elif top and b.kind == "arg" and v.shape == b.shape and b.index not in overwritten:
             p.outs.append(("arg", b.index))
-        elif top and b is not None and b in first and v.whole and v.shape == body.outs[first[b]].shape:
+        elif top and b in first and v.shape == body.outs[first[b]].shape:
             p.outs.append(("same", first[b]))
-        elif b is not None and b.kind == "temp" and v.whole and b not in owner and j not in donated:
+        elif b.kind == "temp" and b not in owner:
             owner[b] = first[b] = j
             p.outs.append(("out", j))
         else:
             p.outs.append(("out", j))
             late.append((v, j))
     # donated outputs: in place if every other reader of the input can come first
-    copies: list[Map] = []
     finals: dict[Buf, int] = {}
     for v, j in late:
         b = v.buf

@@ -1,15 +1,17 @@
 """AutoGraph: Python control flow over staged tensors becomes graph control flow; over Python values it stays Python.
 
-``convert(f)`` gives the function that runs in place of ``f``; its branches and loops ask the installed stage (``staging.py``) what to do with
-staged values. The transformation has four passes over the standard library's syntax trees:
+``convert(f)`` gives the function that runs in place of ``f``; its branches and loops ask the installed stage
+(``staging.py``) what to do with staged values. The transformation has four passes over the standard library's syntax
+trees:
 
 1. ``jumps.py``: break, continue and return become flags; early returns become plain conditionals.
 2. ``liveness.py``: what each branch and loop changes, and what of that matters afterwards.
 3. ``expressions.py``: calls, logic operators, conditional expressions.
-4. ``statements.py``: branches and loops become operators on functions, beside the Python statements that they are for Python values.
+4. ``statements.py``: branches and loops become operators on functions, beside the Python statements that they are for
+   Python values.
 
-``branches.py``, ``loops.py``, ``logic.py``, ``overloads.py`` and ``calls.py`` are the operators. All code keeps its place in the user's file, so tracebacks, debuggers
-and coverage show that.
+``branches.py``, ``loops.py``, ``logic.py``, ``overloads.py`` and ``calls.py`` are the operators. All code keeps its
+place in the user's file, so tracebacks, debuggers and coverage show that.
 """
 
 from __future__ import annotations
@@ -40,8 +42,9 @@ __all__ = [
 def convert(f: Callable[..., Any]) -> Callable[..., Any]:
     """The converted form of a function, method, ``functools.partial`` or object with ``__call__``.
 
-    Functions that it calls are converted when it calls them. What needs no conversion (built-in and installed functions, generators, what
-    ``do_not_convert`` marks) is given back as it is; so is, with a warning, a function whose source cannot be found.
+    Functions that it calls are converted when it calls them. What needs no conversion (built-in and installed
+    functions, generators, what ``do_not_convert`` marks) is given back as it is; so is, with a warning, a function
+    whose source cannot be found.
 
     Raises:
         UnimplementedError: the function has syntax that is not supported; the message shows where.

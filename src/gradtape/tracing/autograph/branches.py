@@ -1,7 +1,7 @@
-"""Operators for conditionals and for what may stand in them: Python's own over Python values, the stage's over staged ones.
+"""Operators for conditionals, and for what may stand in them: Python's over Python values, the stage's over staged ones.
 
-Each is given functions that share variables with the function they stand in, and lambdas that name those variables. What the
-stage sees are functions of states: the operator sets the variables, runs the function, and reads them again.
+Each is given functions that share variables with the function they stand in, and lambdas that name those variables.
+What the stage sees are functions of states: the operator sets the variables, runs the function, and reads them again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class _Raised(BaseException):
 
 
 def raising(error: Any, caught: bool) -> BaseException:
-    """What a raise statement inside a function of an operator raises: in a staged branch the program will raise ``error`` if it comes there.
+    """What a raise statement inside a function of an operator raises.
+
+    In a staged branch that is something which makes the program raise ``error`` if it comes there.
 
     ``caught`` tells that a try statement with handlers stands around the branch, which could not catch that.
     """
@@ -49,14 +51,17 @@ def raising(error: Any, caught: bool) -> BaseException:
         return error
     if caught:
         return UnimplementedError(
-            "`raise` under a staged condition cannot be caught by the `try` around it: whether it happens is known only when the program runs. Raise it outside, or choose with an "
-            "`if` instead." + at_frame(sys._getframe(1))
+            "`raise` under a staged condition cannot be caught by the `try` around it: whether it happens is known only "
+            "when the program runs. Raise it outside, or choose with an `if` instead." + at_frame(sys._getframe(1))
         )
     return _Raised(error() if isinstance(error, type) else error)
 
 
 def assert_(condition: Any, message: Thunk | None = None) -> None:
-    """``assert condition, message()``. Where a branch or loop is being traced, it holds for the program that comes there."""
+    """``assert condition, message()``.
+
+    Where a branch or loop is being traced, it holds for the program that comes there.
+    """
     if _here.kinds or staging.stage.is_staged(condition):
         if condition is not True:
             staging.stage.assert_(condition, message or (lambda: ""))
@@ -74,7 +79,7 @@ def within(kind: str, f: Thunk) -> bool:
     return True
 
 
-# -- if ---------------------------------------------------------------------------------------------------------------------
+# -- if --------------------------------------------------------------------------------------------------------------
 
 
 def if_(
@@ -170,8 +175,8 @@ class _Branches:
         elif x is UNSET and y is not UNSET and (is_slot or name in self._needs[0]):
             if self.kind == "rest":
                 self._fail(
-                    f"{name!r} may have no value where a `break`, `continue` or `return` under a staged condition skips "
-                    "its assignment, and is used afterwards: give it a value before."
+                    f"{name!r} may have no value where a `break`, `continue` or `return` under a staged condition "
+                    "skips its assignment, and is used afterwards: give it a value before."
                 )
             self._fail(
                 f"{name!r} must also be initialized in the if branch: it is assigned in the else branch and used "
@@ -188,7 +193,7 @@ class _Branches:
         raise InvalidArgumentError(message + at_frame(self._frame))
 
 
-# -- what staged values cannot decide --------------------------------------------------------------------------------------
+# -- what staged values cannot decide --------------------------------------------------------------------------------
 
 
 def refuse(message: str) -> Any:
@@ -200,7 +205,7 @@ def python(x: Any) -> Any:
     """``x``, which a match statement looks at: it must be a Python value."""
     if staging.stage.is_staged(x):
         raise UnimplementedError(
-            "A `match` statement with patterns that look into its subject, or its guard, cannot ask a staged tensor: match on Python values, or write `if` statements."
-            + at_frame(sys._getframe(1))
+            "A `match` statement with patterns that look into its subject, or its guard, cannot ask a staged tensor: "
+            "match on Python values, or write `if` statements." + at_frame(sys._getframe(1))
         )
     return x

@@ -134,21 +134,15 @@ class At:
 
     def function(self, name: str, params: Sequence[str], body: list[ast.stmt]) -> ast.stmt:
         """``def name(params): body``."""
-        extra = {"type_params": []} if "type_params" in ast.FunctionDef._fields else {}
-        return ast.FunctionDef(
-            name=name,
-            args=self.args(*params),
-            body=body or [self.skip()],
-            decorator_list=[],
-            returns=None,
-            **extra,
-            **self._where,
-        )
+        fields: dict[str, Any] = {"type_params": []} if "type_params" in ast.FunctionDef._fields else {}  # Python 3.12
+        fields |= self._where
+        return ast.FunctionDef(name, self.args(*params), body or [self.skip()], [], None, **fields)
 
 
 def copied(node: Any, **changes: Any) -> Any:
     """A node of the same kind and position with some fields changed."""
-    new = type(node).__new__(type(node))
+    kind: Any = type(node)
+    new = kind.__new__(kind)
     new.__dict__.update(node.__dict__)
     for k, v in changes.items():
         setattr(new, k, v)

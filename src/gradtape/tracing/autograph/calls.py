@@ -1,7 +1,7 @@
 """What is called from converted code: user functions in their converted form, everything else as it is.
 
-As they are go built-in functions and classes (a few are overloaded for staged values), and whatever comes from the standard library, from installed packages
-or from gradtape.
+As they are go built-in functions and classes (a few are overloaded for staged values), and whatever comes from the
+standard library, from installed packages or from gradtape.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ CONVERTED = "__gradtape_converted__"  # that of functions that were converted, f
 
 
 class Converted:
-    """What a function was converted to, and what it was then. Kept by the function itself: an entry elsewhere would keep closures alive that hold the function."""
+    """What a function was converted to, and what it was then.
+
+    Kept by the function itself: an entry elsewhere would keep closures alive that hold the function.
+    """
 
     __slots__ = ("closure", "code", "defaults", "function", "plain")
 
@@ -29,9 +32,16 @@ class Converted:
         self.function = function  # None if f runs as it is
         self.plain = self.closure is None and self.defaults is None  # so that only the code could have changed
 
+    def __reduce__(self) -> Any:
+        return _nothing, ()  # a copy of the function elsewhere is converted there
+
     def holds_for(self, f: FunctionType) -> bool:
         """Whether it is that of ``f`` as it is now: functools.wraps copies attributes, and functions can be changed."""
         return self.code is f.__code__ and self.closure is f.__closure__ and self.defaults is f.__defaults__
+
+
+def _nothing() -> None:
+    return None
 
 
 _library: dict[str, bool] = {}

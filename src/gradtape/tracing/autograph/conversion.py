@@ -1,8 +1,8 @@
 """From a Python function to its converted form, and the caches of both steps.
 
-The transformed definition is compiled under the original file name with its original positions, as an inner function of one whose parameters are the
-original's free variables. Only its code object is kept: the converted function is made of it, the original's globals and defaults, and the
-original's own closure cells.
+The transformed definition is compiled under the original file name with its original positions, as an inner function
+of one whose parameters are the original's free variables. Only its code object is kept: the converted function is
+made of it, the original's globals and defaults, and the original's own closure cells.
 """
 
 from __future__ import annotations
@@ -93,14 +93,17 @@ def transformed(f: FunctionType, readable: bool = False) -> Any:
     return node if isinstance(node, ast.Lambda) else copied(node, decorator_list=[])
 
 
-# -- code -------------------------------------------------------------------------------------------------------------------
+# -- code ------------------------------------------------------------------------------------------------------------
 
 # by the id of a code object: (a reference to it, what to run in its place)
 _templates: dict[int, tuple[Any, CodeType | None]] = {}
 
 
 def converted_code(f: FunctionType) -> CodeType | None:
-    """The code that replaces that of ``f``; None if there is nothing to convert. Raises NoSource, UnimplementedError."""
+    """The code that replaces that of ``f``; None if there is nothing to convert.
+
+    Raises NoSource, UnimplementedError.
+    """
     code = f.__code__
     known = _templates.get(id(code))
     if known is None:
@@ -116,7 +119,8 @@ def converted_code(f: FunctionType) -> CodeType | None:
 
 def _remember(code: CodeType, new: CodeType | None) -> tuple[Any, CodeType | None]:
     key = id(code)
-    entry = _templates[key] = (weakref.ref(code, lambda _, pop=_templates.pop: pop(key, None)), new)
+    forget = _templates.pop  # the module may be gone when it is called
+    entry = _templates[key] = (weakref.ref(code, lambda _: forget(key, None)), new)
     return entry
 
 
@@ -151,9 +155,14 @@ def _bare(args: ast.arguments) -> ast.arguments:
     plain = lambda a: a and copied(a, annotation=None)
     none = ast.Constant(value=None, lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
     return ast.arguments(
-        posonlyargs=[plain(a) for a in args.posonlyargs], args=[plain(a) for a in args.args], vararg=plain(args.vararg), kwonlyargs=[plain(a) for a in args.kwonlyargs],
-        kw_defaults=[d and none for d in args.kw_defaults], kwarg=plain(args.kwarg), defaults=[none for _ in args.defaults],
-    )  # fmt: skip
+        posonlyargs=[plain(a) for a in args.posonlyargs],
+        args=[plain(a) for a in args.args],
+        vararg=plain(args.vararg),
+        kwonlyargs=[plain(a) for a in args.kwonlyargs],
+        kw_defaults=[d and none for d in args.kw_defaults],
+        kwarg=plain(args.kwarg),
+        defaults=[none for _ in args.defaults],
+    )
 
 
 def _inner(code: CodeType) -> CodeType:
@@ -181,7 +190,7 @@ def _named(code: CodeType, name: str, qualname: str) -> CodeType:
     return fix(code, name)
 
 
-# -- functions --------------------------------------------------------------------------------------------------------------
+# -- functions -------------------------------------------------------------------------------------------------------
 
 
 def converted_function(f: FunctionType) -> FunctionType:
@@ -219,8 +228,8 @@ def or_as_it_is(f: FunctionType) -> FunctionType:
     _remember(f.__code__, None)
     if not silent:
         warn(
-            f"{f.__qualname__} is not converted; it runs as plain Python, where control flow that depends on a staged tensor "
-            f"is an error (@tf.autograph.experimental.do_not_convert says that this is meant). The reason: {why}"
+            f"{f.__qualname__} is not converted; it runs as plain Python, where control flow that depends on a staged "
+            f"tensor is an error (@tf.autograph.experimental.do_not_convert says that this is meant). The reason: {why}"
         )
     return f
 

@@ -1,9 +1,10 @@
 """Pass 3: calls, ``and``, ``or``, ``not``, ``x if c else y`` and chained comparisons.
 
-A call ``f(x)`` becomes ``ag__.call(f)(x)``, where the operator gives f's converted form; no frame stands between caller and callee. A choice becomes
-both choices: ``(ag__.and_(t, lambda: b) if ag__.staged(t := a) else t and b)``, so that over Python values Python's own operators
-run. Inside the lambdas only the staged form stands, whose operators take Python values too; so the text grows with the depth of nesting, not
-exponentially. Nodes are made anew where something changes and shared where not.
+A call ``f(x)`` becomes ``ag__.call(f)(x)``, where the operator gives f's converted form; no frame stands between
+caller and callee. A choice becomes both choices: ``(ag__.and_(t, lambda: b) if ag__.staged(t := a) else t and b)``,
+so that over Python values Python's own operators run. Inside the lambdas only the staged form stands, whose operators
+take Python values too; so the text grows with the depth of nesting, not exponentially. Nodes are made anew where
+something changes and shared where not.
 """
 
 from __future__ import annotations
@@ -80,7 +81,10 @@ class Expressions:
         return node
 
     def staged(self, at: At, x: ast.expr, keep: str = "") -> ast.expr:
-        """A test whether ``x``, kept under a name if one is given, is staged. True and False are not, which is quick to see."""
+        """A test whether ``x``, kept under a name if one is given, is staged.
+
+        True and False are not, which is quick to see.
+        """
         first = at.keep(keep, x) if keep else x
         if self.readable:
             return at.op("staged", first)
@@ -89,7 +93,7 @@ class Expressions:
             ast.And(), at.is_(first, True, same=False), at.is_(again, False, same=False), at.op("staged", again)
         )
 
-    # -- never staged -------------------------------------------------------------------------------------------------
+    # -- never staged ------------------------------------------------------------------------------------------------
     def is_python(self, test: Any) -> bool:
         """Whether a test is sure to give a Python value."""
         if isinstance(test, ast.Constant):
@@ -120,7 +124,7 @@ class Expressions:
             value = getattr(value, attr, None)
         return value if (callable(value) and calls.as_is(value)) or overloads.is_overloaded(value) else None
 
-    # -- calls --------------------------------------------------------------------------------------------------------
+    # -- calls -------------------------------------------------------------------------------------------------------
     def _call(self, node: ast.Call) -> ast.expr:
         args = [self(a) for a in node.args]
         keywords = [self(k) for k in node.keywords]
@@ -138,7 +142,7 @@ class Expressions:
                 f = self(f)
         return copied(node, func=f, args=args, keywords=keywords)
 
-    # -- choices ------------------------------------------------------------------------------------------------------
+    # -- choices -----------------------------------------------------------------------------------------------------
     def _slow(self, node: Any) -> Any:
         """The form of an expression that stands in a thunk of the staged form."""
         quick, self._quick = self._quick, False
@@ -226,7 +230,7 @@ class Expressions:
         python = at.bool_op(ast.And(), at.name(t), self._links(at.name(middle), ops[1:], right[1:], node))
         return at.choose(self.staged(at, first, t), staged, python)
 
-    # -- scopes -------------------------------------------------------------------------------------------------------
+    # -- scopes ------------------------------------------------------------------------------------------------------
     def _lambda(self, node: ast.Lambda) -> ast.expr:
         if is_generator(node):
             return node

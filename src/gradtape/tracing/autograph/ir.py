@@ -1,10 +1,11 @@
 """Structured code: a function body without jumps.
 
-Statements are objects of these few classes; expressions, and statements that hold no others, stay ``ast`` nodes. ``jumps.py`` makes this form,
-``liveness.py`` fills in what each statement must carry, ``statements.py`` turns it back into ``ast``.
+Statements are objects of these few classes; expressions, and statements that hold no others, stay ``ast`` nodes.
+``jumps.py`` makes this form, ``liveness.py`` fills in what each statement must carry, ``statements.py`` turns it back
+into ``ast``.
 
-Jumps have become flags: variables that begin with ``ag__`` and are set where the jump was, while everything that the jump would have
-skipped is guarded by them.
+Jumps have become flags: variables that begin with ``ag__`` and are set where the jump was, while everything that the
+jump would have skipped is guarded by them.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ class Carried:
 
     Attributes:
         out: variables that it may change and that may matter afterwards.
-        needs: for a branch: what of these must have a value at the end of either side, and what a side keeps even if only the other needs it.
-            For a loop: what matters after the loop, and what does not matter after a turn (because that ends in a jump).
+        needs: for a branch: what of these must have a value at the end of either side, and what a side keeps even if
+            only the other needs it. For a loop: what matters after the loop, and what does not matter after a turn
+            (because that ends in a jump).
         keep: variables that a branch reads and changes, but that do not matter afterwards.
         slots: the texts and nodes of attributes and items that are assigned.
         unfit: an assigned attribute or item that cannot be carried.
@@ -59,7 +61,10 @@ class SetFlag:
 
 
 class Jump:
-    """The place of a jump: sets ``flag`` if anything looks at it. What follows, up to the target, is guarded or gone."""
+    """The place of a jump: sets ``flag`` if anything looks at it.
+
+    What follows, up to the target, is guarded or gone.
+    """
 
     __slots__ = ("flag", "node")
 
@@ -78,7 +83,10 @@ class If:
 
 
 class Guard:
-    """``if none of flags is set: rest``. The jumps of the flags ``reached`` lead to right behind it: it is the ``else`` of their loop."""
+    """``if none of flags is set: rest``.
+
+    The jumps of the flags ``reached`` lead to right behind it: it is the ``else`` of their loop.
+    """
 
     __slots__ = ("carried", "flags", "node", "reached", "rest")
 

@@ -1,8 +1,9 @@
 """Pass 1: ``break``, ``continue`` and ``return`` become flags, and the statements that they skip are guarded.
 
-Where one branch of an ``if`` always jumps, what follows the ``if`` moves into the other branch, so that early returns become plain conditionals
-without flags. Only a jump out of something that goes on (a loop, a with, a branch of a branch) needs its flag. ``else`` of loops becomes
-a guarded block behind them. A function whose only ``return`` ends it keeps it.
+Where one branch of an ``if`` always jumps, what follows the ``if`` moves into the other branch, so that early returns
+become plain conditionals without flags. Only a jump out of something that goes on (a loop, a with, a branch of a
+branch) needs its flag. ``else`` of loops becomes a guarded block behind them. A function whose only ``return`` ends
+it keeps it.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Lowered:
         if RETURNED in self.used:
             self.block.insert(0, SetFlag(RETURNED, False, body[0]))
 
-    # -- what a block may do ------------------------------------------------------------------------------------------
+    # -- what a block may do -----------------------------------------------------------------------------------------
     def _flags(self, node: Any) -> _Flags:
         return self._loops.setdefault(id(node), _Flags(len(self._loops) + 1))
 
@@ -124,7 +125,7 @@ class Lowered:
                 out.append(s)
         return out
 
-    # -- lowering -----------------------------------------------------------------------------------------------------
+    # -- lowering ----------------------------------------------------------------------------------------------------
     def _block(self, block: list[ast.stmt], loop: Any) -> list[Any]:
         out: list[Any] = []
         block = self._expand(block)
@@ -212,9 +213,11 @@ class Lowered:
         if jumps:
             jump = next(n for n in _jumps(s.finalbody) if isinstance(n, ast.Return) or self._target(n, loop) in jumps)
             word = type(jump).__name__.lower()
-            raise unsupported(
-                f"`{word}` inside `finally` throws away any exception on its way, and is not converted. Move it behind the try statement, or keep the function as "
-                "Python with @tf.autograph.experimental.do_not_convert.", jump, self._file, self._name)  # fmt: skip
+            message = (
+                f"`{word}` inside `finally` throws away any exception on its way, and is not converted. Move it behind the "
+                "try statement, or keep the function as Python with @tf.autograph.experimental.do_not_convert."
+            )
+            raise unsupported(message, jump, self._file, self._name)
         orelse = self._block(s.orelse, loop)
         flags = self._info(s.body, loop)[1]
         if flags and orelse:

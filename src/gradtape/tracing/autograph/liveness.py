@@ -1,8 +1,9 @@
 """Pass 2: what each branch and loop changes, and what of that matters afterwards.
 
-One backward walk over structured code. A name is live where its value may still be read; behind a jump that is what is live at the jump's
-target, so a branch that leaves the loop needs no value for what only the rest of the loop reads. Names that something may look at in ways
-the walk does not see (inner functions, exception handlers) are carried where they have a value, but need none.
+One backward walk over structured code. A name is live where its value may still be read; behind a jump that is what
+is live at the jump's target, so a branch that leaves the loop needs no value for what only the rest of the loop
+reads. Names that something may look at in ways the walk does not see (inner functions, exception handlers) are
+carried where they have a value, but need none.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Liveness:
             if id(s) in self._found:
                 self._fill(s, *self._found[id(s)])
 
-    # -- what statements change ---------------------------------------------------------------------------------------
+    # -- what statements change --------------------------------------------------------------------------------------
     def effects(self, s: Any) -> Uses:
         """What a statement does with names, those inside it included."""
         u = self._effects.get(id(s))
@@ -79,7 +80,7 @@ class Liveness:
                     u.add(self.effects(inner))
         return u
 
-    # -- the backward walk --------------------------------------------------------------------------------------------
+    # -- the backward walk -------------------------------------------------------------------------------------------
     def _block(self, block: list[Any], out: Names) -> Names:
         for s in reversed(block):
             out = self._statement(s, out)
@@ -168,7 +169,7 @@ class Liveness:
         self._floor, self._finals = floor, finals
         return live | u.reads
 
-    # -- results ------------------------------------------------------------------------------------------------------
+    # -- results -----------------------------------------------------------------------------------------------------
     def _note(self, s: Any, then: Names, orelse: Names, live_in: Names, out: Names) -> None:
         self._found[id(s)] = (then, orelse, live_in, out, self._floor)
 

@@ -38,9 +38,17 @@ def if_exp(pred: Any, x: Thunk, y: Thunk) -> Any:
 
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "is": operator.is_, "is not": operator.is_not,
-    "in": lambda x, y: x in y, "not in": lambda x, y: x not in y,
-}  # fmt: skip
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "is": operator.is_,
+    "is not": operator.is_not,
+    "in": lambda x, y: x in y,
+    "not in": lambda x, y: x not in y,
+}
 
 
 def compare(x: Any, *links: tuple[str, Thunk]) -> Any:
@@ -55,6 +63,7 @@ def is_(x: Any, value: Any) -> bool:
     """``x is value`` for the pattern ``case True``, ``case False`` or ``case None``."""
     if value is not None and staging.stage.is_staged(x):
         raise unimplemented(
-            f"`case {value}` asks whether a value is the object {value}, which a staged tensor never is: write an `if` statement."
+            f"`case {value}` asks whether a value is the object {value}, which a staged tensor never is: write an `if` "
+            "statement."
         )
     return x is value

@@ -59,8 +59,8 @@ def for_(
                 continue
             if isinstance(iterable, (itertools.count, itertools.cycle)):
                 raise UnimplementedError(
-                    "This loop over an endless Python iterator ends by a staged condition, which is not known while the "
-                    "function is traced. Write it as a `while` loop." + at_frame(sys._getframe(1))
+                    "This loop over an endless Python iterator ends by a staged condition, which is not known while "
+                    "the function is traced. Write it as a `while` loop." + at_frame(sys._getframe(1))
                 )
             if_(left, None, lambda value=value: body(value), names, slots=slots, kind="rest")  # type: ignore[misc]
         return
@@ -78,7 +78,7 @@ def for_(
 
 
 class _Unsettled(BaseException):
-    """A turn of a loop has set variables that have no value before it: the loop must be staged with a start for these."""
+    """A turn has set variables that have no value before the loop: it must be staged with a start for these."""
 
     def __init__(self, state: State) -> None:
         self.state = state

@@ -16,7 +16,10 @@ class AutographWarning(UserWarning):
 
 
 def where(file: str, line: int | None, col: int | None = None, end: int | None = None, name: str = "") -> str:
-    """The place of an error as Python's tracebacks show it, for the end of a message. ``col`` and ``end`` count bytes from 0."""
+    """The place of an error as Python's tracebacks show it, for the end of a message.
+
+    ``col`` and ``end`` count bytes from 0.
+    """
     if line is None:
         return f'\n  File "{file}"'
     text = (

@@ -1,7 +1,7 @@
 """Built-in functions that take staged values.
 
-``range``, ``zip`` and ``enumerate`` of staged values give an Iteration, which only a converted ``for`` can run; ``len``, ``int``, ``float`` and others ask
-the stage. Over Python values they are the built-in functions.
+``range``, ``zip`` and ``enumerate`` of staged values give an Iteration, which only a converted ``for`` can run;
+``len``, ``int``, ``float`` and others ask the stage. Over Python values they are the built-in functions.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Iteration:
 
     def __iter__(self, *_: Any) -> Any:
         raise invalid(
-            "A staged range, zip or enumerate has no items while a function is traced: only a `for` statement of a converted function can run over it. Write the loop as a `for` "
-            "statement, or use tf.map_fn."
+            "A staged range, zip or enumerate has no items while a function is traced: only a `for` statement of a "
+            "converted function can run over it. Write the loop as a `for` statement, or use tf.map_fn."
         )
 
     __len__ = __getitem__ = __reversed__ = __contains__ = __iter__
@@ -142,20 +142,20 @@ class Staged:
 
 def iterate(x: Any) -> Any:
     """An iterator over ``x``, or a Staged."""
-    if x.__class__ in _PYTHON:
+    if type(x) in _PYTHON:
         return iter(x)
     steps = iteration(x)
     return iter(x) if steps is None else Staged(steps)
 
 
 # types whose objects are never staged, so that a call on them need not ask the stage
-_PYTHON = frozenset(
+_PYTHON: frozenset[Any] = frozenset(
     (bool, int, float, complex, str, bytes, range, list, tuple, dict, set, zip, enumerate, type(None))
     + (type(iter(range(0))), type(iter([])))
 )
 
 
-# -- the functions ----------------------------------------------------------------------------------------------------------
+# -- the functions ---------------------------------------------------------------------------------------------------
 
 
 def _any_staged(args: tuple[Any, ...]) -> bool:
@@ -194,7 +194,8 @@ def _zip(*iterables: Any, strict: bool = False) -> Any:
             "staged" if p is not None else builtins.type(x).__name__ for p, x in builtins.zip(parts, iterables)
         )
         raise invalid(
-            f"zip of staged and Python iterables ({kinds}) has no form that is a staged loop: make all of them tensors, or none."
+            f"zip of staged and Python iterables ({kinds}) has no form that is a staged loop: make all of them tensors, "
+            "or none."
         )
     return Zip(parts, strict)  # type: ignore[arg-type]
 

@@ -1,7 +1,8 @@
 """Match statements whose patterns are values are if statements; the others stay match statements.
 
-``case 1 | 2:``, ``case Color.RED:``, ``case x if x > 0:`` and ``case _:`` ask for equality alone, which a staged subject can answer. Sequence, mapping and
-class patterns look at the subject's Python type, so their choice is Python's.
+``case 1 | 2:``, ``case Color.RED:``, ``case x if x > 0:`` and ``case _:`` ask for equality alone, which a staged
+subject can answer. Sequence, mapping and class patterns look at the subject's Python type, so their choice is
+Python's.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ast
 from typing import Any
 
 from .ir import PREFIX
+from .names import binds_by_walrus
 
 
 def irrefutable(p: ast.pattern) -> bool:
@@ -22,7 +24,9 @@ def irrefutable(p: ast.pattern) -> bool:
 def as_ifs(match: ast.Match) -> list[ast.stmt] | None:
     """The same choice by if statements, or None where patterns look into the subject."""
     subject, first = match.subject, []
-    if not isinstance(subject, ast.Name):
+    if not isinstance(subject, ast.Name) or any(
+        [c.guard is not None and binds_by_walrus(c.guard) for c in match.cases]
+    ):
         name = f"{PREFIX}subject{match.lineno}_{match.col_offset}"
         target = ast.copy_location(ast.Name(id=name, ctx=ast.Store()), subject)
         first = [ast.copy_location(ast.Assign(targets=[target], value=subject), subject)]

@@ -1,7 +1,8 @@
 """From a function object to its definition's syntax tree, with positions as in the user's file.
 
-A ``def`` is parsed alone: from its first line to where the indentation ends. A lambda needs its whole file, since its statement may begin
-anywhere before; lambdas that share a line are told apart by the columns that their code objects know.
+A ``def`` is parsed alone: from its first line to where the indentation ends. A lambda needs its whole file, since its
+statement may begin anywhere before; lambdas that share a line are told apart by the columns that their code objects
+know.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ def _end(n: Any) -> tuple[int, int]:
     return n.end_lineno, n.end_col_offset
 
 
-# -- private names of classes -----------------------------------------------------------------------------------------------
+# -- private names of classes ----------------------------------------------------------------------------------------
 
 
 def class_of(code: CodeType) -> str | None:

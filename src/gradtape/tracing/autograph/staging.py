@@ -1,9 +1,11 @@
 """The stage: what converted code asks of the machinery that traces.
 
-A *stage* knows which values are staged (symbolic: they have no value yet) and makes graph control flow from functions. Converted code
-reaches it through the operators of ``operators.py`` only, so that one object decides where programs are staged to. ``install`` sets it.
+A *stage* knows which values are staged (symbolic: they have no value yet) and makes graph control flow from
+functions. Converted code reaches it through the operators of ``operators.py`` only, so that one object decides where
+programs are staged to. ``install`` sets it.
 
-State is a tuple with one entry for each variable of ``names``: a staged value, a Python value, or a nest of them; or ``UNSET``.
+State is a tuple with one entry for each variable of ``names``: a staged value, a Python value, or a nest of them; or
+``UNSET``.
 """
 
 from __future__ import annotations
@@ -30,13 +32,17 @@ UNSET = _Unset()
 class Stage(Protocol):
     """The operations that a tracer offers to converted code.
 
-    ``cond``, ``while_loop`` and ``for_range`` call the functions they are given as often as they like and in any order, each time with a whole
-    state; the functions have no other effect on Python variables that matters afterwards. ``names`` are for messages: how the user
-    would write the variable (``x``, ``self.x``), or words such as ``the return value``.
+    ``cond``, ``while_loop`` and ``for_range`` call the functions they are given as often as they like and in any
+    order, each time with a whole state; the functions have no other effect on Python variables that matters
+    afterwards. ``names`` are for messages: how the user would write the variable (``x``, ``self.x``), or words such
+    as ``the return value``.
     """
 
     def is_staged(self, x: Any, /) -> bool:
-        """Whether ``x`` is a value that is not known yet, so that a branch on it must be staged. Called often: a type test."""
+        """Whether ``x`` is a value that is not known yet, so that a branch on it must be staged.
+
+        Called often: a type test.
+        """
         ...
 
     def iterates(self, x: Any, /) -> bool:
@@ -53,9 +59,10 @@ class Stage(Protocol):
     ) -> State:
         """The state after the branch that ``pred`` chooses, from ``init``.
 
-        Entries of ``init`` and of what the branches return may be UNSET. Where one branch gives UNSET and the other a value, the result
-        is of that value's type and anything goes in the branch without (nothing looks at it there); where both do, so does the result.
-        A Python value that both branches agree on should stay one. If the stage knows ``pred`` after all, it may call that branch alone.
+        Entries of ``init`` and of what the branches return may be UNSET. Where one branch gives UNSET and the other a
+        value, the result is of that value's type and anything goes in the branch without (nothing looks at it there);
+        where both do, so does the result. A Python value that both branches agree on should stay one. If the stage
+        knows ``pred`` after all, it may call that branch alone.
         """
         ...
 
@@ -65,9 +72,20 @@ class Stage(Protocol):
         """The state after repeating ``body_fn`` while ``cond_fn`` holds. No entry is UNSET."""
         ...
 
-    def for_range(self, start: Any, limit: Any, delta: Any, body_fn: Callable[[Any, State], State], init: State, extra_cond: Callable[[State], Any] | None,
-                  names: tuple[str, ...]) -> State:  # fmt: skip
-        """The state after ``body_fn(i, state)`` for each i of the range, until ``extra_cond(state)`` (if given) is false. No entry is UNSET."""
+    def for_range(
+        self,
+        start: Any,
+        limit: Any,
+        delta: Any,
+        body_fn: Callable[[Any, State], State],
+        init: State,
+        extra_cond: Callable[[State], Any] | None,
+        names: tuple[str, ...],
+    ) -> State:
+        """The state after ``body_fn(i, state)`` for each i of the range, until ``extra_cond(state)`` (if given) is false.
+
+        No entry is UNSET.
+        """
         ...
 
     def bounds(self, x: Any, /) -> tuple[Any, Any, Any] | None:
@@ -87,7 +105,10 @@ class Stage(Protocol):
         ...
 
     def placeholder(self, like: Any, /) -> Any:
-        """A value of the same type (structure, dtype, shape) as ``like``, with any contents, that may be used in every scope."""
+        """A value of the type (structure, dtype, shape) of ``like``, with any contents, usable in every scope.
+
+        ``like`` may come from a trace that was given up.
+        """
         ...
 
     def logical_and(self, x: Any, y: Callable[[], Any], /) -> Any:
@@ -103,11 +124,15 @@ class Stage(Protocol):
         ...
 
     def assert_(self, condition: Any, message: Callable[[], Any], /) -> None:
-        """Raise AssertionError, or the stage's own error, when the program runs and ``condition`` is false."""
+        """Raise AssertionError, or the stage's own error, when the program runs and ``condition`` is false.
+
+        ``message()`` is to be called while tracing: it reads variables. ``condition`` may be a Python value: what is
+        asserted inside a branch or loop counts for a program that comes there.
+        """
         ...
 
     def raise_(self, error: BaseException, /) -> None:
-        """Raise ``error``, or an error that tells of it, when the program runs and comes to this place; called inside a branch."""
+        """Raise ``error``, or an error that tells of it, when the program comes to this place. Called inside a branch."""
         ...
 
     def print_(self, values: tuple[Any, ...], sep: str, end: str, file: Any) -> None:
@@ -115,9 +140,9 @@ class Stage(Protocol):
         ...
 
     def builtin(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """``len``, ``int``, ``float``, ``bool``, ``abs``, ``max``, ``min``, ``sum``, ``any`` or ``all`` of arguments of which one is staged.
+        """A built-in function of arguments of which one is staged; NotImplemented leaves it to Python.
 
-        NotImplemented leaves it to the Python function.
+        The function is ``len``, ``int``, ``float``, ``bool``, ``abs``, ``max``, ``min``, ``sum``, ``any`` or ``all``.
         """
         ...
 

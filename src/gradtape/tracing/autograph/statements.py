@@ -1,4 +1,4 @@
-"""Pass 4: branches and loops become operators on functions, beside the Python statements that they are for Python values.
+"""Pass 4: branches and loops become operators on functions, beside the Python statements for Python values.
 
 An ``if`` becomes
 
@@ -9,9 +9,10 @@ An ``if`` becomes
     elif ag__1: ...
     else: ...
 
-and loops likewise: a Python loop that ends when its condition turns out to be staged, and the operator that takes over from there. The functions share
-the variables of the function around them (``nonlocal``), so the operators reach these through the cells of the lambda. Inside the
-functions only the operator form stands, which takes Python values too; so the text grows with the depth of nesting, not exponentially.
+and loops likewise: a Python loop that ends when its condition turns out to be staged, and the operator that takes
+over from there. The functions share the variables of the function around them (``nonlocal``), so the operators reach
+these through the cells of the lambda. Inside the functions only the operator form stands, which takes Python values
+too; so the text grows with the depth of nesting, not exponentially.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Statements:
         own = self._undeclared - self._body.outer - set(parameters(args))
         self.statements = [*declared, *[top.local(n) for n in sorted(own)], *statements]
 
-    # -- blocks -------------------------------------------------------------------------------------------------------
+    # -- blocks ------------------------------------------------------------------------------------------------------
     def _block(self, block: list[Any], inline: bool) -> list[ast.stmt]:
         """A block's statements: ``inline`` with both forms, else with the operator form only."""
         out: list[ast.stmt] = []
@@ -118,7 +119,7 @@ class Statements:
         at = At(s.node)
         return [at.assign(s.flag, at.const(True)) if s.flag in self._used else at.skip()]
 
-    # -- branches -----------------------------------------------------------------------------------------------------
+    # -- branches ----------------------------------------------------------------------------------------------------
     def _if(self, s: If, inline: bool) -> list[ast.stmt]:
         at = At(s.test)
         if self._expr.is_python(s.test):
@@ -184,7 +185,7 @@ class Statements:
         )
         return out
 
-    # -- loops --------------------------------------------------------------------------------------------------------
+    # -- loops -------------------------------------------------------------------------------------------------------
     def _while(self, s: While, inline: bool) -> list[ast.stmt]:
         at, test = At(s.test), s.test
         forever, python = isinstance(test, ast.Constant) and bool(test.value), self._expr.is_python(test)
@@ -254,7 +255,7 @@ class Statements:
         call = at.op(op, first, at.name("ag__body"), done, *self._carried(at, s.carried), **self._slots(at, s.carried))
         return [body, at.do(call)]
 
-    # -- parts of the operator form -----------------------------------------------------------------------------------
+    # -- parts of the operator form ----------------------------------------------------------------------------------
     def _function(
         self, at: At, name: str, block: list[Any], params: list[str] | None = None, first: ast.stmt | None = None
     ) -> ast.stmt:
@@ -297,8 +298,9 @@ class Statements:
     def _refusal(self, c: Carried) -> list[ast.stmt]:
         at, text = At(c.unfit), ast.unparse(c.unfit)
         message = (
-            f"`{text}` is assigned under a staged condition or in a staged loop, where its place cannot be told beforehand. Assign to a variable, or to an attribute or item of an "
-            "object that stays the same with a key that stays the same; collect the values of a loop in a tf.TensorArray."
+            f"`{text}` is assigned under a staged condition or in a staged loop, where its place cannot be told "
+            "beforehand. Assign to a variable, or to an attribute or item of an object that stays the same with a key "
+            "that stays the same; collect the values of a loop in a tf.TensorArray."
         )
         return [at.do(at.op("refuse", at.const(message)))]
 
@@ -311,7 +313,7 @@ class Statements:
         if inline:  # no inline copy makes its names local
             self._undeclared |= self._liveness.effects(s).binds
 
-    # -- with, try, match ---------------------------------------------------------------------------------------------
+    # -- with, try, match --------------------------------------------------------------------------------------------
     def _region(self, s: Region, inline: bool) -> list[ast.stmt]:
         node, at = s.node, At(_Start(s.node))
         if isinstance(node, ast.With):
@@ -343,7 +345,7 @@ class Statements:
             )
         ]
 
-    _EMIT = {
+    _EMIT: dict[type, Any] = {
         Simple: _simple,
         SetFlag: _set_flag,
         Jump: _jump,

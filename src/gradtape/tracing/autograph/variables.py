@@ -1,4 +1,4 @@
-"""The Python variables, attributes and items that an operator carries, read and written through closure cells and objects."""
+"""What an operator carries: Python variables, read and written through closure cells, and attributes and items."""
 
 from __future__ import annotations
 
