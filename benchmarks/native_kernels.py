@@ -9,6 +9,7 @@ graph by NumPy kernels, and their ratio. Names pick the rows that contain one of
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import tempfile
 import time
@@ -77,7 +78,7 @@ def descent(b: Build, x: Value) -> Value:
 
 def mlp(*sizes: int, batch: int) -> tuple[Callable, list, dict[int, int]]:
     """A training step of a network with ReLU and mean squared error: forward, backward, update; its inputs, and what to update in place."""
-    layers = list(zip(sizes[:-1], sizes[1:], strict=True))
+    layers = list(itertools.pairwise(sizes))
 
     def f(b: Build, x: Value, y: Value, *parameters: Value) -> list:
         product = lambda u, v, tu=False, tv=False: b("matmul", u, v, transpose_x=tu, transpose_y=tv)
@@ -135,17 +136,17 @@ CASES: list[tuple[str, Callable, list, dict[int, int]]] = [
 ]  # fmt: skip
 
 
-def timed(f: Callable[[], Any]) -> float:
-    """The best of several medians, in seconds."""
-    f()
+def timed(f: Callable, *xs: Any) -> float:
+    """The best of several means, in seconds."""
+    f(*xs)
     start = time.perf_counter()
-    f()
+    f(*xs)
     n = max(1, int(0.02 / max(time.perf_counter() - start, 1e-7)))
     best = float("inf")
     for _ in range(5):
         start = time.perf_counter()
         for _ in range(n):
-            f()
+            f(*xs)
         best = min(best, (time.perf_counter() - start) / n)
     return best
 
@@ -174,7 +175,7 @@ def main() -> None:
             cached = time.perf_counter() - start
             xs = [rng.uniform(0.01, 0.1, s).astype("f") if s else np.float32(0.5) for s in shapes]
             with np.errstate(all="ignore"):
-                ours, theirs = timed(lambda: run(*xs)), timed(lambda: interpret(g, xs))
+                ours, theirs = timed(run, *xs), timed(interpret, g, xs)
             print(
                 f"{name:24s}{compiled * 1e3:7.1f} ms{cached * 1e3:7.1f} ms{ours * 1e6:9.1f} us{theirs * 1e6:9.1f} us{ours / theirs:8.2f}"
             )

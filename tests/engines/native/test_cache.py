@@ -50,6 +50,21 @@ def test_the_code_does_not_hold_addresses_or_large_constants(directory: Path) ->
         np.testing.assert_array_equal(run(X)[0], 2 + wide)
 
 
+def test_the_code_is_the_same_each_time() -> None:
+    """What is written depends on the graph alone: on no object's address, for then nothing would be found again."""
+
+    def f(b: Any, x: Any, y: Any) -> list:
+        outs = []
+        for k in range(6):
+            t = b("transpose", b("matmul", x, y, transpose_x=bool(k % 2), transpose_y=False), perm=(1, 0))
+            outs += [b("softmax", t, axis=k % 2), b("sum", t, axis=(0,), keepdims=False)]
+            x = b("add", t, outs[-1])
+        return outs
+
+    texts = {native(graph_of(f, ((20, 20),), ((20, 20),))).__self__.ir for _ in range(5)}
+    assert len(texts) == 1
+
+
 def test_another_process_finds_it(directory: Path) -> None:
     make()
     code = "from tests.engines.native.test_cache import *; r = make(); print(r.__self__.cached, r(X)[0].sum(), 'llvmlite.binding' in sys.modules)"

@@ -157,6 +157,16 @@ def test_unknown_shapes_run_by_kernels() -> None:
         assert run(np.ones((n, 2), np.float32))[0].shape == (n, 2)
 
 
+def test_inputs_without_native_form_may_go_unused_or_straight_through() -> None:
+    def f(b: Build, c: Any, s: Any, u: Any, x: Any) -> list:
+        return [b("add", x, 1.0), c, s]
+
+    g = graph_of(f, ((2,), dt.complex64), ((), dt.string), ((None, 3), dt.float32), ((4,), dt.float32))
+    c, x = np.array([1j, 2], np.complex64), np.zeros(4, np.float32)
+    got = native(g)(c, b"text", np.zeros((5, 3), np.float32), x)
+    assert got[0].tolist() == [1] * 4 and got[1] is c and got[2] == b"text"
+
+
 def test_large_graphs_are_parted_and_compile_fast() -> None:
     def scalars(b: Build, x: Any) -> Any:
         a = [x, b("multiply", x, 0.5)]

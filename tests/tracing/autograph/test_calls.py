@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+import textwrap
 import types
 import weakref
 
@@ -109,9 +110,14 @@ def test_libraries_go_as_they_are():
         else:
             assert calls.call(f) is f or calls.call(f) == f
             assert calls.as_is(f)
-    assert calls.call(convert) is convert
+    assert calls.call(convert) is convert and calls.call(textwrap.dedent) is textwrap.dedent
     np = pytest.importorskip("numpy")
     assert all(calls.call(f) is f for f in (np.sin, np.mean, np.linalg.norm, np.array))
+
+
+def test_a_library_function_is_converted_when_that_is_asked_for():
+    assert convert(textwrap.dedent) is not textwrap.dedent
+    assert convert(textwrap.dedent)("  a\n   b") == "a\n b"
 
 
 def test_what_cannot_be_called_is_left_to_python():

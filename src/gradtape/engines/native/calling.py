@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .host import address, blas, c_library, numpy_api
+from .host import Unsupported, address, blas, c_library, numpy_api
 from .ir import I1, I32, I64, PTR, Code, Val
 from .program import FIRST, Written
 
@@ -40,6 +40,28 @@ _PYTHON = (
 )
 _NUMPY = {"PyArray_NewFromDescr": 94, "PyArray_Scalar": 60}
 _LIBC = ("memmove", "memcpy", "memset")
+
+
+def check_layout() -> None:
+    """Unsupported, if objects do not look as the code above will read them."""
+    a = np.arange(6, dtype=np.float32).reshape(2, 3)
+    word = lambda o, at: ctypes.c_uint64.from_address(id(o) + at).value
+    small = lambda o, at: ctypes.c_int32.from_address(id(o) + at).value
+    items = [a]
+    good = (
+        word(a, _TYPE) == id(np.ndarray)
+        and word(a, _DATA) == a.ctypes.data
+        and small(a, _RANK) == 2
+        and list((ctypes.c_int64 * 2).from_address(word(a, _DIMS))) == [2, 3]
+        and word(a, _DTYPE) == id(a.dtype) == id(np.dtype(np.float32))
+        and small(a, _FLAGS) & 0x501 == 0x501
+        and word(items, _LIST_SIZE) == 1
+        and ctypes.c_uint64.from_address(word(items, _LIST_ITEMS)).value == id(a)
+        and ctypes.c_float.from_address(id(np.float32(2.5)) + _SCALAR).value == 2.5
+        and ctypes.c_int64.from_address(id(np.int64(-7)) + _SCALAR).value == -7
+    )
+    if not good:
+        raise Unsupported("NumPy's or Python's objects have another layout than the native engine knows")
 
 
 class Spec:

@@ -12,6 +12,7 @@ from ...ground.graph import Graph, Node, Value
 from .calling import Slow, Spec, definition, imports, python_function, write_entry
 from .compiling import link
 from .host import Host, Unsupported, host
+from .ir import TYPES
 from .lower import Lowering, is_native
 from .program import write_program
 
@@ -102,7 +103,13 @@ def run_nodes(graph: Graph, arrays: list[Any], run: Runner) -> list[Any]:
 
 
 def _kernel(n: Node, xs: list[Any]) -> Any:
-    return n.p.kernel(*xs, **n.attrs)
+    with np.errstate(all="ignore"):
+        return n.p.kernel(*xs, **n.attrs)
+
+
+def _known(v: Value) -> bool:
+    """Whether a native program can take or give this value."""
+    return v.aval.dtype.name in TYPES and None not in v.aval.shape
 
 
 def compile(
@@ -142,7 +149,7 @@ def compile(
     except Unsupported:
         return _Interpreted(graph, run)
     steps = _steps(graph)
-    if len(steps) == 1 and steps[0][0]:
+    if len(steps) == 1 and steps[0][0] and all(_known(v) for v in (*graph.inputs, *graph.outputs)):
         program = Program(h, graph, graph.nodes, graph.outputs, donate or {}, fast_math, run)
         return program.door()
     return _Stepped(h, graph, steps, donate or {}, fast_math, run)

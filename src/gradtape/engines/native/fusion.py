@@ -379,7 +379,7 @@ def _place(p: Plan, owner: dict[Buf, int], base: int) -> None:
                 g.scratch = _control(p, op)
             elif isinstance(op, Product):
                 g.scratch = packed_bytes(op)
-        for b in sorted(g.stores, key=lambda b: -b.bytes):
+        for b in sorted([b for op in g.ops for b in op.writes if b in g.stores], key=lambda b: -b.bytes):
             if b not in p.place:
                 heir = _heir(p, g, b, ending.get(at, ()))
                 if heir is not None:

@@ -145,6 +145,9 @@ def host() -> Host:
         with _host_lock:
             if _host is None:
                 try:
+                    from .calling import check_layout
+
+                    check_layout()
                     _host = Host()
                 except Unsupported as e:
                     _host = e

@@ -537,14 +537,34 @@ def _exact_log(x: Val) -> tuple[Val, Val]:
 def _pow_near(x: Val, y: Val) -> Val:
     """x**y for positive x."""
     if x.t is F32:
-        x64, y64 = x.to(F64), y.to(F64)
-        return _exp(y64 * log(x64)).to(F32)
+        return _float_pow(x, y)
     high, low = _exact_log(x)
     finite = (x < INF) & (x > 0)
     high = where(finite, high, where(x.eq(0), x.like(-INF), x))
     e = y * high
     error = where(finite & (_abs(e) < 800), fma(y, high, -e) + y * low, 0.0)
     return _exp(e, more=error)
+
+
+# The series of float64, cut where float32 does not see the rest: of the logarithm to 2⁻³⁷, of the exponential to 2⁻³⁴.
+_SHORT_LOG = (0.6666666564200866, 0.40000336135786746, 0.2853724070175593, 0.23583557972727529)
+_SHORT_EXP = (0.5000000068612133, 0.16666665850775966, 0.0416662913195607, 0.008333499795661524, 0.001394493796212609, 0.00019789623483746632)  # fmt: skip
+
+
+def _float_pow(x: Val, y: Val) -> Val:
+    """x**y for positive float32 x, through float64, in which nothing is denormal and the result can be rounded once."""
+    f = FORMATS[F64]
+    k, m = _split(x.to(F64), f)
+    g = m - 1
+    s = g / (g + 2)
+    z = s * s
+    log_x = fma(k.to(F64), math.log(2), fma(s * z, poly(z, _SHORT_LOG), s + s))
+    a = where(x.eq(0), -INF, x)
+    log_x = where((a < INF) & (a > 0), log_x, a.to(F64))
+    e = y.to(F64) * log_x
+    e = where(e > 200, 200, e)
+    _, n, r = _reduce(where(e < -200, -200, e), f)
+    return ((1 + fma(r * r, poly(r, _SHORT_EXP), r)) * _power_of_two(n, f)).to(F32)
 
 
 @mathfn("pow", 0.6, 1.0, heavy=True)

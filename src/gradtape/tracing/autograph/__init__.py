@@ -42,9 +42,9 @@ __all__ = [
 def convert(f: Callable[..., Any]) -> Callable[..., Any]:
     """The converted form of a function, method, ``functools.partial`` or object with ``__call__``.
 
-    Functions that it calls are converted when it calls them. What needs no conversion (built-in and installed
-    functions, generators, what ``do_not_convert`` marks) is given back as it is; so is, with a warning, a function
-    whose source cannot be found.
+    Functions that it calls are converted when it calls them, unless they come from a library. What needs no
+    conversion (built-in functions, generators, what ``do_not_convert`` marks) is given back as it is; so is, with a
+    warning, a function whose source cannot be found.
 
     Raises:
         UnimplementedError: the function has syntax that is not supported; the message shows where.
@@ -54,7 +54,7 @@ def convert(f: Callable[..., Any]) -> Callable[..., Any]:
         return f if new is f.__func__ else MethodType(new, f.__self__)
     if type(f) is not FunctionType:
         return calls.call(f)
-    if calls.as_is(f):
+    if calls.AS_IS in f.__dict__:
         return f
     try:
         return converted_function(f)

@@ -1,4 +1,4 @@
-"""Operators for conditionals, and for what may stand in them: Python's over Python values, the stage's over staged ones.
+"""Operators for conditionals and what stands in them: Python's over Python values, the stage's over staged ones.
 
 Each is given functions that share variables with the function they stand in, and lambdas that name those variables.
 What the stage sees are functions of states: the operator sets the variables, runs the function, and reads them again.
