@@ -8,6 +8,7 @@ makes them fit or raises. The C structures that it relies on are NumPy's and Pyt
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -351,6 +352,8 @@ def imports(externals: set[str], consts: list[np.ndarray], local: dict[str, int]
     found = {}
     for name in (*externals, *_LIBC):
         found[name] = local[name] if name in local else _find(name, consts)
+    if os.name == "nt":  # what code with a large frame calls on Windows
+        found["__chkstk"] = address(ctypes.CDLL("ntdll").__chkstk)
     return found
 
 

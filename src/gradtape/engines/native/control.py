@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .cost import cost
-from .fusion import ALIGN, state_bytes
 from .ir import I1, I32, Val
 from .lower import Branch, View, While
 from .matmul import copy
+from .plan import ALIGN, state_bytes
 
 if TYPE_CHECKING:
     from .program import Frame

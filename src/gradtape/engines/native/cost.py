@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from .emit import LIBM
-from .fusion import Group, Plan
+from .fusion import Group
 from .lower import Fold, Map, Product, Scatter, Take, inlined
 from .mathfn import MATH
 from .matmul import work
+from .plan import Plan
 
 
 def cost(g: Group, p: Plan, host: Any) -> float:

@@ -159,7 +159,7 @@ def host() -> Host:
 @functools.cache
 def c_library() -> Any:
     """The C library with the math functions."""
-    return ctypes.CDLL("ucrtbase" if os.name == "nt" else None)
+    return ctypes.CDLL("msvcrt" if os.name == "nt" else None)
 
 
 def address(function: Any) -> int:
@@ -172,21 +172,20 @@ def numpy_api() -> Any:
     """The table of NumPy's C functions, as a ctypes array of addresses."""
     from numpy._core import _multiarray_umath as umath
 
-    get = ctypes.pythonapi.PyCapsule_GetPointer
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    table = get(umath._ARRAY_API, None)
-    return (ctypes.c_void_p * 400).from_address(table)
+    return (ctypes.c_void_p * 400).from_address(_pointer(umath._ARRAY_API))
+
+
+def _pointer(capsule: Any) -> int:
+    """What a capsule holds. The prototypes are our own: those of ``ctypes.pythonapi`` are everybody's."""
+    name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))(capsule)
+    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+    return get(("PyCapsule_GetPointer", ctypes.pythonapi))(capsule, name)
 
 
 @functools.cache
 def blas(name: str) -> int:
     """The address of SciPy's BLAS function ``name``, through the pointers it publishes for Cython."""
-    capsule = _cython_blas().__pyx_capi__[name]
-    get_name = ctypes.pythonapi.PyCapsule_GetName
-    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    get = ctypes.pythonapi.PyCapsule_GetPointer
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return get(capsule, get_name(capsule))
+    return _pointer(_cython_blas().__pyx_capi__[name])
 
 
 def _cython_blas() -> Any:

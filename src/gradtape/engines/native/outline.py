@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .fusion import Group, Plan
+from .fusion import Group
 from .ir import PTR, Code, Type, Val
 from .lower import Buf, Fold, Map, Product, View
+from .plan import Plan
 
 if TYPE_CHECKING:
     from .program import Frame

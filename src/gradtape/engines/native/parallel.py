@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .fusion import ALIGN, Group
+from .fusion import Group
 from .ir import F64, I64, PTR, Code, Type, Val
 from .loops import CHUNK, Nest
+from .plan import ALIGN
 
 if TYPE_CHECKING:
     from .program import TableFrame

@@ -13,13 +13,14 @@ from typing import Any
 
 from .control import write_branch, write_while
 from .cost import cost
-from .fusion import Group, Plan, plan
+from .fusion import Group
 from .ir import I1, I8, I32, I64, PTR, Code, Module, Type, Val
 from .loops import Nest
 from .lower import Body, Branch, Buf, Fold, Map, View, While
 from .matmul import write_product
 from .outline import call_shared, mark_shared
 from .parallel import WORTH, Blocks, kernel, write_blocks
+from .plan import Plan, plan
 from .rows import write_rows
 
 CONTEXT, ARENA, FIRST = 0, 1, 2  # places in the table

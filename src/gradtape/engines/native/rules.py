@@ -1,0 +1,424 @@
+"""How rows are lowered: views for what only rearranges elements, compositions of maps, folds and products for the rest.
+
+A rule takes the lowering, the node and the views of its inputs, and gives those of its outputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...ground.dtypes import BOOL
+from ...ground.graph import Graph, Node, Value
+from .emit import REDUCERS, reducer_of
+from .ir import I1, I32, I64, TYPES
+from .lower import Branch, Lowering, Scatter, Take, View, While, is_native, row_major, rule
+
+# -- rules: the same elements elsewhere --------------------------------------------------------------------------------------
+
+
+@rule("reshape")
+def _(low: Lowering, n: Node, x: View) -> View:
+    return low.reshape(x, n.outs[0].aval.shape)
+
+
+rule("transpose")(lambda low, n, x: x.transpose(n.attrs["perm"]))
+rule("broadcast_to")(lambda low, n, x: x.broadcast(n.attrs["shape"]))
+rule("reverse")(
+    lambda low, n, x: x.index(tuple(slice(None, None, -1 if i in n.attrs["axis"] else 1) for i in range(len(x.shape))))
+)
+rule("strided_slice")(lambda low, n, x: x.index(n.attrs["index"]))
+for _name in ("identity", "stop_gradient"):
+    rule(_name)(lambda low, n, x: x)
+
+
+def _along(x: View, axis: int, i: Any) -> View:
+    return x.index((slice(None),) * axis + (i,))
+
+
+@rule("unstack")
+def _(low: Lowering, n: Node, x: View) -> list[View]:
+    return [_along(x, n.attrs["axis"], i) for i in range(len(n.outs))]
+
+
+@rule("split")
+def _(low: Lowering, n: Node, x: View) -> list[View]:
+    at, parts = 0, []
+    for size in n.attrs["sizes"]:
+        parts.append(_along(x, n.attrs["axis"], slice(at, at + size)))
+        at += size
+    return parts
+
+
+@rule("concat")
+def _(low: Lowering, n: Node, *xs: View) -> View:
+    axis, at = n.attrs["axis"], 0
+    out = low.new(n.outs[0].aval.shape, xs[0].t).view()
+    for x in xs:
+        low.put(x, _along(out, axis, slice(at, at + x.shape[axis])))
+        at += x.shape[axis]
+    return out
+
+
+@rule("stack")
+def _(low: Lowering, n: Node, *xs: View) -> View:
+    out = low.new(n.outs[0].aval.shape, xs[0].t).view()
+    for i, x in enumerate(xs):
+        low.put(x, _along(out, n.attrs["axis"], i))
+    return out
+
+
+@rule("pad")
+def _(low: Lowering, n: Node, x: View) -> View:
+    out = low.new(n.outs[0].aval.shape, x.t).view()
+    low.put(low.number(n.attrs["value"], x.t), out)
+    low.put(x, out.index(tuple(slice(a, a + d) for d, (a, _) in zip(x.shape, n.attrs["paddings"], strict=True))))
+    return out
+
+
+@rule("unslice")
+def _(low: Lowering, n: Node, g: View) -> View:
+    out = low.new(n.attrs["shape"], g.t).view()
+    low.put(low.number(0, g.t), out)
+    low.put(g, out.index(n.attrs["index"]))
+    return out
+
+
+rule("zeros_like")(lambda low, n, x: low.number(0, x.t, x.shape))
+rule("ones_like")(lambda low, n, x: low.number(1, x.t, x.shape))
+rule("full_like")(lambda low, n, x: low.number(n.attrs["value"], x.t, x.shape))
+rule("zeros_of")(lambda low, n, x: low.number(0, x.t, n.attrs["shape"]))
+
+# -- rules: reductions and compositions --------------------------------------------------------------------------------------
+
+
+def _reduce(low: Lowering, n: Node, x: View) -> View:
+    return low.fold(n.p.name, x, n.attrs["axis"], n.attrs["keepdims"])
+
+
+def _some(n: Node) -> bool:
+    """An empty `max` has kernel rules of its own."""
+    return 0 not in n.ins[0].aval.shape
+
+
+for _name in REDUCERS:
+    rule(
+        _name,
+        lambda n: (
+            reducer_of(n.p.name, n.ins[0].aval.dtype.name) is not None
+            and (n.p.name not in ("max", "min", "mean") or _some(n))
+        ),
+    )(_reduce)
+
+
+def _shifted(low: Lowering, x: View, axis: int) -> tuple[View, View, View]:
+    """t = x - max(x), exp(t) and sum(exp(t))."""
+    t = low.map("subtract", x, low.fold("max", x, (axis,), True))
+    e = low.map("exp", t)
+    return t, e, low.fold("sum", e, (axis,), True)
+
+
+@rule("softmax", _some)
+def _(low: Lowering, n: Node, x: View) -> View:
+    _, e, s = _shifted(low, x, n.attrs["axis"])
+    return low.map("divide", e, s)
+
+
+@rule("log_softmax", _some)
+def _(low: Lowering, n: Node, x: View) -> View:
+    t, _, s = _shifted(low, x, n.attrs["axis"])
+    return low.map("subtract", t, low.map("log", s))
+
+
+@rule("softmax_xent", _some)
+def _(low: Lowering, n: Node, z: View, y: View) -> list[View]:
+    axis = n.attrs["axis"]
+    t, e, s = _shifted(low, z, axis)
+    loss = low.fold("sum", low.map("multiply", y, low.map("subtract", low.map("log", s), t)), (axis,))
+    return [loss, low.map("subtract", low.map("divide", e, s), y)]
+
+
+@rule("sparse_softmax_xent", _some)
+def _(low: Lowering, n: Node, z: View, y: View) -> list[View]:
+    axis = len(z.shape) - 1
+    t, e, s = _shifted(low, z, axis)
+    bad = low.map(
+        "logical_or",
+        low.map("less", y, low.number(0, y.t), out=I1),
+        low.map("greater_equal", y, low.number(z.shape[-1], y.t), out=I1),
+    )
+    low.check(bad)
+    hit = low.map("equal", low.iota(z.shape, axis, y.t), low.reshape(y, (*y.shape, 1)), out=I1)
+    at = low.fold("sum", low.map("select", hit, t, low.number(0, t.t), out=t.t, like=1), (axis,))
+    loss = low.map("subtract", low.map("log", low.reshape(s, y.shape)), at)
+    p = low.map("divide", e, s)
+    return [loss, low.map("select", hit, low.map("subtract", p, low.number(1, p.t)), p, out=p.t, like=1)]
+
+
+@rule("logsumexp", lambda n: n.ins[0].aval.dtype.is_floating and _some(n))
+def _(low: Lowering, n: Node, x: View) -> View:
+    axis = n.attrs["axis"]
+    top = low.fold("max", x, axis, True)
+    top = low.map("select", low.map("is_finite", top, out=I1), top, low.number(0, x.t), out=x.t, like=1)
+    out = low.map("add", low.map("log", low.fold("sum", low.map("exp", low.map("subtract", x, top)), axis, True)), top)
+    return low.reshape(out, n.outs[0].aval.shape)
+
+
+@rule("l2_loss")
+def _(low: Lowering, n: Node, x: View) -> View:
+    return low.map("multiply", low.fold("sum", low.map("square", x), tuple(range(len(x.shape)))), low.number(0.5, x.t))
+
+
+@rule("matmul", lambda n: n.ins[0].aval.dtype.is_floating or n.ins[0].aval.dtype.is_integer)
+def _(low: Lowering, n: Node, x: View, y: View) -> View:
+    def turned(v: View, flag: bool) -> View:
+        r = len(v.shape)
+        return v.transpose((*range(r - 2), r - 1, r - 2)) if flag else v
+
+    return low.product(turned(x, n.attrs["transpose_x"]), turned(y, n.attrs["transpose_y"]))
+
+
+def _einsum_native(n: Node) -> bool:
+    left, _ = n.attrs["equation"].split("->")
+    terms = left.split(",")
+    return len(terms) <= 2 and all(len(set(t)) == len(t) for t in terms) and all(_some_of(v) for v in (*n.ins, *n.outs))
+
+
+def _some_of(v: Value) -> bool:
+    return 0 not in v.aval.shape and v.aval.dtype.kind != BOOL
+
+
+@rule("einsum", _einsum_native)
+def _(low: Lowering, n: Node, *xs: View) -> View:
+    left, out = n.attrs["equation"].split("->")
+    terms = left.split(",")
+    size = {label: d for t, x in zip(terms, xs, strict=True) for label, d in zip(t, x.shape, strict=True)}
+    live = []
+    for k, (t, x) in enumerate(zip(terms, xs, strict=True)):  # sums over labels that stand nowhere else
+        others = out + "".join(terms[:k] + terms[k + 1 :])
+        axes = tuple(i for i, label in enumerate(t) if label not in others)
+        live.append(("".join(label for label in t if label in others), low.fold("sum", x, axes) if axes else x))
+    if len(live) == 1:
+        labels, x = live[0]
+        return x.transpose(tuple(labels.index(label) for label in out))
+    (a, x), (b, y) = live
+    summed = [label for label in a if label in b and label not in out]
+    if not summed:
+
+        def spread(t: str, v: View) -> View:
+            order = [label for label in out if label in t]
+            return low.reshape(
+                v.transpose(tuple(t.index(label) for label in order)),
+                tuple(size[label] if label in t else 1 for label in out),
+            )
+
+        return low.map("multiply", spread(a, x), spread(b, y))
+    batch = [label for label in a if label in b and label in out]
+    mine, yours = ([label for label in t if label not in other] for t, other in ((a, b), (b, a)))
+
+    def matrix(t: str, v: View, rows: list[str], columns: list[str]) -> View:
+        v = v.transpose(tuple(t.index(label) for label in (*batch, *rows, *columns)))
+        return low.reshape(
+            v,
+            (
+                *[size[label] for label in batch],
+                math.prod(size[label] for label in rows),
+                math.prod(size[label] for label in columns),
+            ),
+        )
+
+    z = low.product(matrix(a, x, mine, summed), matrix(b, y, summed, yours))
+    labels = [*batch, *mine, *yours]
+    z = low.reshape(z, tuple(size[label] for label in labels))
+    return z.transpose(tuple(labels.index(label) for label in out))
+
+
+# -- rules: rows by number ---------------------------------------------------------------------------------------------------
+
+
+def _plain(x: View, low: Lowering) -> View:
+    """A view as an array in order."""
+    return (
+        x
+        if x.buf is not None
+        and not x.buf.scalar
+        and x.strides == View(None, x.shape, x.t, 0, row_major(x.shape)).strides
+        else low.copy(x)
+    )
+
+
+def _numbers(low: Lowering, index: View) -> View:
+    return index if index.size == 1 and index.scalar else _plain(index, low)
+
+
+def _rows_native(n: Node, x: int = 0) -> bool:
+    a = n.ins[x].aval
+    return (
+        math.prod(a.shape) > 1
+        and math.prod(n.outs[0].aval.shape) > 0
+        and all(v.aval.dtype.is_integer or v.aval.dtype is a.dtype for v in n.ins)
+    )
+
+
+def _take(low: Lowering, n: Node, x: View, index: View, axis: int = 0) -> View:
+    low.can_fail = True
+    shape = n.outs[0].aval.shape
+    out = low.new(shape, x.t)
+    low.ops.append(
+        Take(
+            _plain(x, low),
+            _numbers(low, index),
+            out,
+            math.prod(x.shape[:axis]),
+            x.shape[axis],
+            math.prod(x.shape[axis + 1 :]),
+        )
+    )
+    return out.view()
+
+
+rule("gather", lambda n: not n.attrs["batch_dims"] and _rows_native(n))(
+    lambda low, n, x, i: _take(low, n, x, i, n.attrs["axis"])
+)
+rule("take_row", _rows_native)(_take)
+
+
+def _scatter(low: Lowering, n: Node, base: View | None, index: View, u: View, how: str) -> View:
+    low.can_fail = True
+    out = low.new(n.outs[0].aval.shape, u.t)
+    if u.size != index.size * out.size // out.shape[0]:
+        u = u.broadcast(index.shape + out.shape[1:])
+    u = u if u.size == 1 and u.scalar else _plain(u, low)
+    low.ops.append(Scatter(None if base is None else _plain(base, low), _numbers(low, index), u, out, how))
+    return out.view()
+
+
+rule("write_row", _rows_native)(lambda low, n, x, at, u: _scatter(low, n, x, at, u, "update"))
+rule("put_row", lambda n: _rows_native(n, 1))(lambda low, n, u, x, at: _scatter(low, n, None, at, u, "update"))
+rule("write_rows", lambda n: _rows_native(n) and n.attrs["axis"] == 0 and n.attrs["how"] in ("update", "add") and not n.attrs["vectors"])(
+    lambda low, n, x, i, u: _scatter(low, n, x, i, u, n.attrs["how"]))  # fmt: skip
+rule("ungather", lambda n: n.attrs["axis"] == 0 and not n.attrs["batch_dims"] and math.prod(n.outs[0].aval.shape) > 1 and 0 not in n.ins[1].aval.shape)(
+    lambda low, n, g, i: _scatter(low, n, None, i, g, "add"))  # fmt: skip
+
+
+@rule("argmax", _some)
+@rule("argmin", _some)
+def _(low: Lowering, n: Node, x: View) -> View:
+    axis = n.attrs["axis"]
+    if x.t.kind == "b":
+        x = low.map("cast", x, out=I32, dtype=_I32, source=None)
+    largest = n.p.name == "argmax"
+    if x.t.kind == "f":  # NaN is passed over
+        x = low.map(
+            "select",
+            low.map("is_nan", x, out=I1),
+            low.number(-math.inf if largest else math.inf, x.t),
+            x,
+            out=x.t,
+            like=2,
+        )
+    hit = low.map("equal", x, low.fold("max" if largest else "min", x, (axis,), True), out=I1)
+    at = low.map("select", hit, low.iota(x.shape, axis, I64), low.number(x.shape[axis], I64), out=I64, like=1)
+    return low.fold("min", at, (axis,))
+
+
+class _I32:
+    name = "int32"
+
+
+# -- rules: more compositions ------------------------------------------------------------------------------------------------
+
+
+@rule("gelu")
+def _(low: Lowering, n: Node, x: View) -> View:
+    def number(c: float) -> View:
+        return low.number(c, x.t)
+
+    mul = lambda a, b: low.map("multiply", a, b)
+    add = lambda a, b: low.map("add", a, b)
+    if not n.attrs["approximate"]:
+        return mul(mul(number(0.5), x), low.map("erfc", mul(number(-math.sqrt(0.5)), x)))
+    slope = mul(mul(number(-2 * math.sqrt(2 / math.pi)), x), add(number(1), mul(number(0.044715), mul(x, x))))
+    return low.map("divide", x, add(number(1), low.map("exp", slope)))
+
+
+rule("assigned")(lambda low, n, old, new: new)
+rule("custom_gradient")(lambda low, n, *xs: list(xs[: n.attrs["n"]]))
+rule("shape_of")(lambda low, n, x: low.constant(np.array(x.shape, n.attrs["dtype"].np), TYPES[n.attrs["dtype"].name]))
+rule("length")(lambda low, n, x: low.number(x.shape[0], I32))
+
+
+@rule("repeat", lambda n: isinstance(n.attrs["repeats"], int))
+def _(low: Lowering, n: Node, x: View) -> View:
+    axis, shape = n.attrs["axis"], n.outs[0].aval.shape
+    wide = low.reshape(x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
+    return low.reshape(wide.broadcast((*x.shape[: axis + 1], n.attrs["repeats"], *x.shape[axis + 1 :])), shape)
+
+
+@rule("sum_repeats", lambda n: isinstance(n.attrs["repeats"], int))
+def _(low: Lowering, n: Node, g: View) -> View:
+    axis, k = n.attrs["axis"], n.attrs["repeats"]
+    return low.fold("sum", low.reshape(g, (*g.shape[:axis], n.attrs["n"], k, *g.shape[axis + 1 :])), (axis + 1,))
+
+
+@rule("roll", _some)
+def _(low: Lowering, n: Node, x: View) -> View:
+    for shift, axis in zip(n.attrs["shift"], n.attrs["axis"], strict=True):
+        d = x.shape[axis]
+        k = shift % d
+        if k:
+            out = low.new(x.shape, x.t).view()
+            low.put(_along(x, axis, slice(0, d - k)), _along(out, axis, slice(k, d)))
+            low.put(_along(x, axis, slice(d - k, d)), _along(out, axis, slice(0, k)))
+            x = out
+    return x
+
+
+# -- rules: control flow -------------------------------------------------------------------------------------------------------
+
+
+def _graphs_native(n: Node) -> bool:
+    return all(is_native(m) for g in n.attrs.values() if isinstance(g, Graph) for m in g.nodes)
+
+
+def _same(avals: Sequence[Value], others: Sequence[Value]) -> bool:
+    return all(a.aval == b.aval for a, b in zip(avals, others, strict=True))
+
+
+def _loop_native(n: Node) -> bool:
+    cond, body = n.attrs["cond"], n.attrs["body"]
+    return (
+        _graphs_native(n)
+        and _same(n.outs, body.outputs)
+        and _same(n.ins, body.inputs)
+        and _same(n.ins, cond.inputs)
+        and cond.outputs[0].aval.dtype.name == "bool"
+    )
+
+
+@rule("while_loop", _loop_native)
+def _(low: Lowering, n: Node, *xs: View) -> list[View]:
+    low.has_loop = True
+    outs = [low.new(v.aval.shape, TYPES[v.aval.dtype.name]) for v in n.outs]
+    low.ops.append(While(low.inner(n.attrs["cond"]), low.inner(n.attrs["body"]), _in_order(low, xs), outs))
+    return [b.view() for b in outs]
+
+
+@rule(
+    "cond",
+    lambda n: _graphs_native(n) and _same(n.outs, n.attrs["true"].outputs) and _same(n.outs, n.attrs["false"].outputs),
+)
+def _(low: Lowering, n: Node, *xs: View) -> list[View]:
+    outs = [low.new(v.aval.shape, TYPES[v.aval.dtype.name]) for v in n.outs]
+    low.ops.append(
+        Branch(low.inner(n.attrs["true"]), low.inner(n.attrs["false"]), (xs[0], *_in_order(low, xs[1:])), outs)
+    )
+    return [b.view() for b in outs]
+
+
+def _in_order(low: Lowering, xs: Sequence[View]) -> list[View]:
+    """The inputs of bodies, which read them as whole arrays in order."""
+    return [x if x.whole or (x.buf is None and x.size == 1) else low.copy(x) for x in xs]
