@@ -271,7 +271,6 @@ class Function:
         self._lock = threading.RLock()
         self._traces: OrderedDict[Any, ConcreteFunction] = OrderedDict()
         self._count = 0
-        self._calls = 0
         self._recent: list[bool] = []
         self._variables_made = False
         self._last: list[Any] = []

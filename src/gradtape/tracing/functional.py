@@ -225,10 +225,6 @@ def _length(elems: list[Tensor], what: str) -> int:
     return n
 
 
-def _staging(elems: list[Tensor]) -> bool:
-    return state.trace is not None
-
-
 def _element(elems: list[Tensor], i: Any) -> list[Tensor]:
     return [take_row(e, i) if isinstance(i, Tensor) else indexing.take_one(e, 0, i) for e in elems]
 
