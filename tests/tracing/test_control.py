@@ -437,3 +437,15 @@ def test_a_loops_gradient_keeps_only_what_it_needs():
     x = tf.constant(1.0, tf.float64)
     assert kept(lambda x: lambda i, y, z: (i + 1, y * 0.5 + z, z)) == []
     assert kept(lambda x: lambda i, y, z: (i + 1, tf.tanh(y) + z, z)) == [(1000, 8)]
+
+
+def test_the_users_own_error_keeps_its_class():
+    @tf.function
+    def f(x):
+        if x < 0.0:
+            raise KeyError("negative")
+        return tf.sqrt(x)
+
+    assert f(tf.constant(4.0)).numpy() == 2.0
+    with pytest.raises(KeyError, match="negative"):
+        f(tf.constant(-1.0))

@@ -22,7 +22,8 @@ def _run_node(node: Node, xs: list[Any]) -> Any:
     except (MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:
-        raise interpreter.located(error, node) from error
+        told = interpreter.located(error, node)
+        raise told from (None if told is error else error)
 
 
 _NATIVE = BOOL | INT | UINT | FLOAT  # what native code can be given; others run their kernels

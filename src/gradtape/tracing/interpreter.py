@@ -109,6 +109,9 @@ def located(error: Exception, node: Node) -> Exception:
     """``error`` with the user's line of the node that raised it; as it is where a node of a branch or body has done so."""
     if hasattr(error, "located"):
         return error
+    if node.p.name == "raise":  # the user's own error stays what it is
+        error.located = True  # type: ignore[attr-defined]
+        return error
     where = ""
     if node.line:
         file, line = node.line
