@@ -23,14 +23,14 @@ def lines() -> Iterator[str]:
 
     import gradtape
     from gradtape._version import __version__
-    from gradtape.primitives import TABLE
+    from gradtape.primitives import complete
 
     config: dict[str, Any] = np.show_config(mode="dicts")  # type: ignore[assignment]  # its stub says object
     blas = config["Build Dependencies"]["blas"]
     simd = config["SIMD Extensions"]
     features = [*simd.get("baseline", ()), *simd.get("found", ())]  # built for, and found on this processor
     yield f"gradtape: {__version__} ({os.path.dirname(os.path.abspath(gradtape.__file__))})"
-    yield f"primitives: {len(TABLE)}"
+    yield f"primitives: {len(complete())}"
     yield f"Python: {platform.python_version()} ({sys.executable})"
     yield f"system: {platform.platform()}, {os.cpu_count()} processors"
     yield f"vector instructions that numpy uses: {' '.join(features) or 'none'}"

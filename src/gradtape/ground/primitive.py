@@ -38,7 +38,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .dtypes import ANY, DType
 
-TABLE: dict[str, Primitive] = {}
+
+class _Table(dict):
+    """The rows by name. Asked for a row of a family that is not loaded yet, it loads the families."""
+
+    complete: Callable[[], Any] = dict
+
+    def __missing__(self, name: str) -> Primitive:
+        self.complete()
+        if name not in self:
+            raise KeyError(name)
+        return self[name]
+
+
+TABLE: dict[str, Primitive] = _Table()
 
 
 class Aval:
@@ -233,7 +246,11 @@ class Primitive:
         return f"<primitive {self.name}>"
 
     def __reduce__(self) -> tuple:
-        return TABLE.__getitem__, (self.name,)
+        return _row, (self.name,)
+
+
+def _row(name: str) -> Primitive:
+    return TABLE[name]
 
 
 class Given:
