@@ -2,7 +2,7 @@
 #   make demo     train the example network
 #   make test     style, types and tests
 #   make lint     style and types alone
-#   make bench    timings; TF_PYTHON=... and TORCH_PYTHON=... name interpreters that have TensorFlow and PyTorch
+#   make bench    timings; TF_PYTHON=..., TORCH_PYTHON=... and JAX_PYTHON=... name interpreters that have these libraries
 #   make clean    take away the environment and what was built
 # PYTHON=... chooses the interpreter that makes the environment.
 

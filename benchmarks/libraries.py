@@ -12,7 +12,20 @@ from report import TITLES
 
 HERE = Path(__file__).resolve().parent
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
-VARIABLES = {"torch": "TORCH_PYTHON", "tensorflow": "TF_PYTHON"}
+VARIABLES = {
+    "torch": "TORCH_PYTHON",
+    "tensorflow": "TF_PYTHON",
+    "jax": "JAX_PYTHON",
+    "tensorflow_xla": "TF_PYTHON",
+}
+CACHES = {  # how each library is told where to keep compiled code
+    "gradtape": {"GRADTAPE_CACHE_DIR": "{}"},
+    "jax": {
+        "JAX_COMPILATION_CACHE_DIR": "{}",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    },
+}
 
 
 @dataclass
@@ -24,6 +37,8 @@ class Library:
     environment: dict[str, str]
     version: str = ""
     imported: bool = False
+    cache: tempfile.TemporaryDirectory = field(default_factory=tempfile.TemporaryDirectory)
+    called: set[tuple[str, bool]] = field(default_factory=set)
     workloads: list[str] = field(default_factory=list)
 
     def start(self) -> None:
@@ -55,10 +70,10 @@ class Library:
         self.process.stdin.close()
         self.process.wait()
 
-    def fresh(self, *arguments: str) -> str:
+    def fresh(self, *arguments: str, **environment: str) -> str:
         """Run a new process of this library's interpreter and return what it prints."""
         command = [self.python, *arguments]
-        ended = subprocess.run(command, env=self.environment, cwd=HERE, capture_output=True, text=True)
+        ended = subprocess.run(command, env=self.environment | environment, cwd=HERE, capture_output=True, text=True)
         if ended.returncode:
             raise RuntimeError(f"{TITLES[self.name]}: {' '.join(arguments)}\n{ended.stderr[-2000:]}")
         return ended.stdout
@@ -74,9 +89,28 @@ class Library:
     def memory(self, workload: str, batch: int) -> dict[str, int]:
         return json.loads(self.fresh("worker.py", self.name, "--memory", workload, str(batch)))
 
+    def first_call(self, workload: str, cached: bool) -> float:
+        """Return the seconds of a compiled step's first call in a new process.
 
-def open_libraries(pythons: dict[str, str | None], threads: int | None) -> list[Library]:
-    """Start the worker of each library that can be had, and say of each other one why it is left out.
+        `cached` finds compiled code on disk, from a run before; else nothing is there.
+        """
+        before = (workload if cached else "compiled_small_mlp", cached)
+        if before not in self.called:
+            self.called.add(before)
+            self.first_call(*before)  # fills the cache, and compiles the library's Python files
+        with tempfile.TemporaryDirectory() as empty:
+            where = self.cache.name if cached else empty
+            settings = {name: value.format(where) for name, value in CACHES.get(self.name, {}).items()}
+            return json.loads(self.fresh("worker.py", self.name, "--first", workload, **settings))
+
+    def shapes_memory(self, calls: int) -> float:
+        """Return the bytes that the later three quarters of calls with ever new shapes leave behind."""
+        first, last = json.loads(self.fresh("worker.py", self.name, "--shapes", str(calls)))
+        return max(last - first, 0)
+
+
+def open_libraries(names: list[str], pythons: dict[str, str | None], threads: int | None) -> list[Library]:
+    """Start the worker of each library of `names` that can be had, and say of each other one why it is left out.
 
     gradtape is the one of this checkout, and NumPy the one that it runs on.
     """
@@ -86,8 +120,8 @@ def open_libraries(pythons: dict[str, str | None], threads: int | None) -> list[
         environment |= dict.fromkeys(THREADS, str(threads))
     path = os.pathsep.join(filter(None, [str(HERE.parent / "src"), os.environ.get("PYTHONPATH")]))
     libraries = []
-    for name, title in TITLES.items():
-        python = pythons[name]
+    for name in names:
+        title, python = TITLES[name], pythons[name]
         if not python:
             print(f"{title}: skipped ({VARIABLES[name]} names no interpreter that has it)", file=sys.stderr)
             continue

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 LEARNING_RATE = 0.001
+STEPS = 1_000  # of the compiled descent
 
 
 def mlp(sizes: list[int], batch: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:

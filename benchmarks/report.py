@@ -4,7 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-TITLES = {"gradtape": "gradtape", "torch": "PyTorch", "tensorflow": "TensorFlow", "numpy": "NumPy"}
+TITLES = {
+    "gradtape": "gradtape",
+    "torch": "PyTorch",
+    "tensorflow": "TensorFlow",
+    "numpy": "NumPy",
+    "jax": "JAX",
+    "tensorflow_xla": "TensorFlow, XLA",
+}
+EAGER = ["gradtape", "torch", "tensorflow", "numpy"]
+COMPILED = ["gradtape", "jax", "tensorflow", "tensorflow_xla"]
 CHAINS = {"chain_1000": 1_000, "chain_10000": 10_000, "chain_100000": 100_000}
 MEMORY = {  # name -> (training step, batch)
     "memory_small_32": ("small_mlp", 32),
@@ -12,6 +21,14 @@ MEMORY = {  # name -> (training step, batch)
     "memory_large_128": ("large_mlp", 128),
     "memory_large_4096": ("large_mlp", 4096),
 }
+FIRST_CALLS = {  # name -> (compiled workload, the libraries that find its code on disk)
+    "compiled_first": ("compiled_small_mlp", []),
+    "compiled_second": ("compiled_small_mlp", ["gradtape"]),
+    "compiled_cached": ("compiled_small_mlp", ["gradtape", "jax"]),
+    "compiled_first_unrolled": ("compiled_unrolled", []),
+    "compiled_first_arrays": ("compiled_unrolled_arrays", []),
+}
+SHAPES = 2_000  # calls, each with another shape
 TARGETS = {  # (name, peer) -> the largest ratio of gradtape's median to the peer's
     ("scalar_gradient", "torch"): 0.35,
     ("scalar_gradient", "tensorflow"): 0.04,
@@ -22,6 +39,20 @@ TARGETS = {  # (name, peer) -> the largest ratio of gradtape's median to the pee
     ("elementwise", "torch"): 1.0,
     ("import", "numpy"): 1.6,
     **{(name.replace("memory", "step"), "torch"): 1.0 for name in MEMORY},
+    ("compiled_scalar_gradient", "best"): 0.5,
+    ("compiled_descent", "best"): 0.3,
+    ("compiled_small_mlp", "best"): 0.12,
+    ("compiled_large_mlp", "best"): 1.0,
+    ("compiled_elementwise", "best"): 0.7,
+    ("compiled_hessian", "best"): 1.0,
+    ("compiled_first", "best"): 0.3,
+    ("compiled_second", "best"): 0.1,
+}
+LIMITS = {  # name -> the most that gradtape may take, in seconds or bytes
+    "compiled_call": 5e-6,
+    "compiled_first_unrolled": 3.0,
+    "compiled_first_arrays": 3.0,
+    "compiled_shapes": 2 * 2**20,
 }
 NOISE_BYTES = 2**20  # what a step adds below this is the allocator's rounding; it counts as this much
 
@@ -44,6 +75,7 @@ class Section:
     title: str
     rows: dict[str, str]
     show: Callable[[float], str] = show_seconds
+    best: bool = False  # one ratio, to the fastest peer of each row
 
 
 SECTIONS = [
@@ -89,8 +121,38 @@ SECTIONS = [
         },
         show_bytes,
     ),
+    Section(
+        "Compiled: calls of a `function`",
+        {
+            "compiled_scalar_gradient": "gradient of (x1+5)·x2²",
+            "compiled_descent": "1,000-step descent on cos(x) in a loop of the graph",
+            "compiled_small_mlp": "training step 8-128-1, batch 32",
+            "compiled_large_mlp": "training step 784-512-512-10, batch 128",
+            "compiled_elementwise": "gradient of Σ tanh(v)·exp(-v²) + log1p(v²), a million float32",
+            "compiled_hessian": "Hessian of Rosenbrock's function, 50 dimensions",
+            "compiled_call": "a·b + c of four elements: the call's overhead",
+        },
+        best=True,
+    ),
+    Section(
+        "Compiled: the first call in a fresh process",
+        {
+            "compiled_first": "training step 8-128-1, nothing on disk",
+            "compiled_second": "the same in the next process, as the libraries come",
+            "compiled_cached": "the same with JAX's compilation cache turned on",
+            "compiled_first_unrolled": "5,000 operations on scalars",
+            "compiled_first_arrays": "2,000 operations on 32×32 arrays",
+        },
+        best=True,
+    ),
+    Section(
+        "Compiled: memory that calls with ever new shapes leave behind",
+        {"compiled_shapes": f"calls {SHAPES // 4:,} to {SHAPES:,} of x·2, each for another length"},
+        show_bytes,
+        best=True,
+    ),
 ]
-TIMED = [name for section in SECTIONS[:3] for name in section.rows]
+TIMED = [name for section in (*SECTIONS[:3], SECTIONS[6]) for name in section.rows]
 
 
 def ratio(name: str, peer: str, own: list[float], others: list[float]) -> str:
@@ -108,8 +170,29 @@ def ratio(name: str, peer: str, own: list[float], others: list[float]) -> str:
     return text
 
 
+def best_table(section: Section, measured: dict[str, dict[str, list[float]]]) -> list[list[str]]:
+    """Return header and rows: each library's median, and gradtape's ratio to the fastest of the others."""
+    names = [name for name in section.rows if name in measured]
+    libraries = [name for name in TITLES if any(name in measured[row] for row in names)]
+    lines = [["", *(TITLES[name] for name in libraries), "ratio to the fastest"]]
+    for name in names:
+        values = measured[name]
+        medians = {library: median(rounds) for library, rounds in values.items()}
+        cells = {library: section.show(value) for library, value in medians.items()}
+        if "gradtape" in medians and (limit := LIMITS.get(name)) is not None:
+            verdict = "ok" if medians["gradtape"] <= limit else "OVER"
+            cells["gradtape"] += f", limit {section.show(limit)}: {verdict}"
+        own = medians.pop("gradtape", None)
+        best = min(medians, key=medians.get) if medians else None
+        last = ratio(name, "best", values["gradtape"], values[best]) if best and own is not None else "–"
+        lines.append([section.rows[name], *(cells.get(library, "–") for library in libraries), last])
+    return lines
+
+
 def table(section: Section, measured: dict[str, dict[str, list[float]]]) -> list[list[str]]:
     """Return header and rows: gradtape's median, then for each peer its median and the ratio to it."""
+    if section.best:
+        return best_table(section, measured)
     names = [name for name in section.rows if name in measured]
     peers = [peer for peer in TITLES if peer != "gradtape" and any(peer in measured[name] for name in names)]
     lines = [["", "gradtape", *(cell for peer in peers for cell in (TITLES[peer], "ratio"))]]

@@ -2,6 +2,8 @@
 
     worker.py LIBRARY                         answer the requests on stdin, a JSON object a line, on stdout
     worker.py LIBRARY --memory NAME BATCH     print what the training step NAME adds to the process's memory
+    worker.py LIBRARY --first NAME            print how long the first call of the compiled step NAME takes
+    worker.py LIBRARY --shapes CALLS          print the memory that calls with ever new shapes leave behind
 
 Between two requests it blocks on stdin and takes no processor time, so that the libraries do not disturb each
 other.
@@ -15,6 +17,7 @@ import json
 import os
 import sys
 import time
+from functools import cache
 from itertools import repeat
 from pathlib import Path
 
@@ -23,11 +26,14 @@ BLOCKS = 5  # a measurement is the median of so many blocks, which shrugs off a 
 
 def load(library: str):
     """Return (version, workloads, numbers) of the library."""
-    module = importlib.import_module(library)
-    if library in ("gradtape", "tensorflow"):
+    module = importlib.import_module("tensorflow" if library == "tensorflow_xla" else library)
+    if library in ("gradtape", "tensorflow", "tensorflow_xla"):
+        import compiled_workloads
         import tape_workloads
 
-        return getattr(module, "__version__", "?"), tape_workloads.workloads(module), tape_workloads.numbers
+        compiled = compiled_workloads.workloads(module, xla=library == "tensorflow_xla")
+        eager = {} if library == "tensorflow_xla" else tape_workloads.workloads(module)
+        return getattr(module, "__version__", "?"), eager | compiled, tape_workloads.numbers
     face = importlib.import_module(f"{library}_workloads")
     return getattr(module, "__version__", "?"), face.workloads(), face.numbers
 
@@ -54,6 +60,15 @@ def seconds_for(step, count: int) -> float:
     for _ in repeat(None, count):
         step()
     return time.perf_counter() - start
+
+
+@cache
+def standing(make):
+    """Return a maker that gives the same step each time, traced and compiled."""
+    step = make()
+    for _ in range(3):
+        step()
+    return lambda: step
 
 
 def time_step(make, seconds: float) -> float:
@@ -96,6 +111,26 @@ def peak_memory(workloads: dict, name: str, batch: int) -> dict[str, int]:
     return {"step": max(peak - before, 0), "process": peak}
 
 
+def first_call(make) -> float:
+    """Return the seconds of a step's first call: what was imported and made beforehand is not in it."""
+    step = make()
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def shapes_memory(make, calls: int) -> list[int]:
+    """Return the resident memory after a quarter of so many calls, and after all of them, each with another shape."""
+    step = make()
+    taken = []
+    for index in range(calls):
+        step(index)
+        if index + 1 in (calls // 4, calls):
+            gc.collect()
+            taken.append(status_field("VmRSS"))
+    return taken
+
+
 def serve(library: str) -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to stderr: stdout carries the answers alone
@@ -103,18 +138,27 @@ def serve(library: str) -> None:
     print(json.dumps({"version": version, "workloads": list(workloads)}), file=answers)
     for line in sys.stdin:
         request = json.loads(line)
-        make = workloads[request["name"]]
+        name = request["name"]
+        make = workloads[name]
         if request["do"] == "check":
             answer = check(make, numbers, request["steps"])
         else:
-            answer = time_step(make, request["seconds"])
+            answer = time_step(standing(make) if name.startswith("compiled") else make, request["seconds"])
         gc.collect()
         print(json.dumps(answer), file=answers)
 
 
 if __name__ == "__main__":
-    if sys.argv[2:3] == ["--memory"]:
-        _, workloads, _ = load(sys.argv[1])
-        print(json.dumps(peak_memory(workloads, sys.argv[3], int(sys.argv[4]))))
+    library = sys.argv[1]
+    task, *arguments = sys.argv[2:] or ["--serve"]
+    if task == "--serve":
+        serve(library)
     else:
-        serve(sys.argv[1])
+        _, workloads, _ = load(library)
+        if task == "--memory":
+            answer = peak_memory(workloads, arguments[0], int(arguments[1]))
+        elif task == "--first":
+            answer = first_call(workloads[arguments[0]])
+        else:
+            answer = shapes_memory(workloads["compiled_shapes"], int(arguments[0]))
+        print(json.dumps(answer))

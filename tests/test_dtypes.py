@@ -91,6 +91,76 @@ def test_gradient_of_cast(have, to, want):
         assert g.dtype == have and g.numpy().tolist() == want
 
 
+FLOAT8 = ("float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz", "float8_e5m2fnuz")
+STORED = (*FLOAT8, "int4", "uint4")
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_storage_types_are_kept_moved_and_cast(name):
+    d = getattr(tf.dtypes.experimental, name)
+    assert tf.as_dtype(name) is d is tf.as_dtype(d.as_numpy_dtype) is tf.as_dtype(d.as_datatype_enum)
+    assert not d.is_numeric and d.size == 1
+    assert (d.is_floating, d.is_integer, d.is_unsigned) == ("float" in name, "int" in name, name == "uint4")
+    x = tf.constant([[1, 2], [3, 4]], d)
+    assert x.dtype is d and tf.cast(x, tf.float32).numpy().tolist() == [[1, 2], [3, 4]]
+    for made in (
+        tf.identity(x), tf.reshape(x, [4]), tf.transpose(x), tf.concat([x, x], 0), tf.stack([x, x]), tf.gather(x, [1]), x[0], tf.zeros_like(x),
+        tf.ones([2], d), tf.pad(x, [[1, 1], [0, 0]]), tf.where([True, False], x, x), tf.Variable(x).read_value(), tf.function(tf.transpose)(x),
+    ):  # fmt: skip
+        assert made.dtype is d and made.numpy().dtype == d.as_numpy_dtype
+    assert tf.cast(tf.transpose(x), tf.int32).numpy().tolist() == [[1, 3], [2, 4]]
+    assert tf.cast(x, tf.bool).numpy().all()
+    back = tf.bitcast(tf.bitcast(x, tf.uint8), d)
+    np.testing.assert_array_equal(tf.cast(back, tf.int32), [[1, 2], [3, 4]])
+    assert str(x) == f"tf.Tensor(\n[[1 2]\n [3 4]], shape=(2, 2), dtype={name})"
+    for f in (lambda: x + x, lambda: -x, lambda: tf.exp(x), lambda: x @ x, lambda: tf.reduce_sum(x), lambda: tf.function(tf.tanh)(x)):
+        with pytest.raises(InvalidArgumentError, match=f"does not take {name} tensors.*tf.cast"):
+            f()
+
+
+# What TensorFlow 2.21 makes of these: ties go to even, what is too large becomes infinite, or NaN in a type without infinities
+INPUTS = [0.0, -0.0, 1.1, -2.3, 448.0, 449.0, 464.0, 470.0, 1e6, -1e6, np.inf, -np.inf, np.nan, 1e-3, 2.0**-9, 2.0**-10, 2.0**-10 * 1.0001, 60000, 61440]
+ROUNDED = {
+    "float8_e5m2": [0, -0.0, 1, -2.5, 448, 448, 448, 448, np.inf, -np.inf, np.inf, -np.inf, np.nan, 2.0**-10, 2.0**-9, 2.0**-10, 2.0**-10, 57344, np.inf],
+    "float8_e4m3fn": [0, -0.0, 1.125, -2.25, 448, 448, 448, *[np.nan] * 6, 2.0**-9, 2.0**-9, 0, 2.0**-9, np.nan, np.nan],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("have", ["float32", "float64"])
+@pytest.mark.parametrize("name", ROUNDED)
+def test_cast_to_float8(name, have):
+    got = tf.cast(tf.constant(INPUTS, have), name).numpy().astype(np.float64)
+    np.testing.assert_array_equal(got, ROUNDED[name])
+    np.testing.assert_array_equal(np.signbit(got[:2]), [False, True])
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_saturate_cast_to_storage_types(name):
+    top, low = float(tf.as_dtype(name).max), float(tf.as_dtype(name).min)
+    for have in (tf.float32, tf.float64, tf.int32):
+        got = tf.saturate_cast(tf.cast([1e6, -1e6, 3.0], have), name)
+        assert tf.cast(got, tf.float64).numpy().tolist() == [top, low, 3]
+
+
+def test_no_gradient_flows_through_storage_types():
+    x = tf.constant([1.0, 2.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.cast(tf.cast(x, "float8_e5m2"), tf.float32)
+    assert tape.gradient(y, x) is None
+
+
+@pytest.mark.parametrize("d", [tf.float16, tf.bfloat16], ids=lambda d: d.name)
+def test_half_precisions_accumulate_in_float32(d):
+    """A sum of 4096 halves: in the dtype itself it would stop growing where an ulp exceeds twice the summand."""
+    x = tf.fill([4096], tf.cast(0.5, d))
+    assert tf.reduce_sum(x).numpy() == 2048 == tf.function(tf.reduce_sum)(x).numpy()
+    assert tf.reduce_mean(x).numpy() == 0.5
+    assert tf.linalg.matmul(x[None], x[:, None]).numpy().item() == 1024
+    assert tf.cumsum(x).numpy()[-1] == 2048
+    assert tf.einsum("i,i->", x, x).numpy() == 1024
+
+
 REAL = [n for n in NUMBERS if NUMPY[n].kind not in "bc"]
 
 
@@ -117,6 +187,15 @@ def test_saturate_cast(have, to):
         # the nearest in the coarser of the two types
         eps = max(float(ml_dtypes.finfo(NUMPY[n]).eps) for n in (have, to) if NUMPY[n].kind not in "iu")
         np.testing.assert_allclose(got.astype(np.float64), want, rtol=eps)
+
+
+def test_saturate_cast_of_infinities():
+    """They become the largest finite number that both types have, as in TensorFlow."""
+    x = [np.inf, -np.inf]
+    for have, to, want in (
+        (tf.float16, tf.int32, 65504), (tf.float16, tf.float32, 65504), (tf.float32, tf.float16, 65504), (tf.float32, tf.float32, float(np.finfo("f").max)),
+    ):  # fmt: skip
+        assert dtypes.saturate_cast(tf.constant(x, have), to).numpy().tolist() == [want, -want]
 
 
 def test_saturate_cast_of_other_things():

@@ -43,6 +43,7 @@ from .array import (
     unstack,
 )
 from .clipping import clip_by_global_norm, clip_by_norm, clip_by_value
+from .core import buffers as _buffers
 from .core import slicing as _slicing  # gives tensors their indexing
 from .core.products import einsum, matmul, tensordot
 from .core.state import state as _state
@@ -50,7 +51,6 @@ from .core.tensor import Tensor, constant, convert_to_tensor, is_tensor
 from .core.variable import Variable
 from .creation import eye, fill, linspace, meshgrid, ones, ones_like, range, sequence_mask, zeros, zeros_like
 from .gradient.custom import custom_gradient, grad_pass_through, recompute_grad
-from .gradient.jacobian import hessians
 from .gradient.tape import GradientTape, UnconnectedGradients
 from .ground.dtypes import (
     DType,
@@ -162,10 +162,16 @@ _NAMESPACES = (
     "debugging",
     "dtypes",
     "errors",
+    "keras",
+    "image",
     "linalg",
     "nest",
     "nn",
     "random",
+    "saved_model",
+    "signal",
+    "symbolic",
+    "train",
     "version",
 )
 _LATE = {
@@ -177,24 +183,54 @@ _LATE = {
     "Assert": "debugging",
     "function": "tracing.function",
     "TensorSpec": "tracing.signature",
+    "gradients": "tracing.outside",
+    "hessians": "tracing.outside",
+    "init_scope": "tracing.outside",
+    "numpy_function": "tracing.outside",
+    "py_function": "tracing.outside",
     "while_loop": "tracing.control",
     "cond": "tracing.control",
     "case": "tracing.functional",
     "switch_case": "tracing.functional",
     "map_fn": "tracing.functional",
     "vectorized_map": "tracing.functional",
+    "space_to_batch": "neural.rearranging",
+    "batch_to_space": "neural.rearranging",
     "scan": "tracing.functional",
     "foldl": "tracing.functional",
     "foldr": "tracing.functional",
     "TensorArray": "tracing.functional",
+    "Module": "module",
+    "name_scope": "module",
+    "sort": "sorting",
+    "argsort": "sorting",
+    "searchsorted": "sorting",
+    "unique": "sorting",
+    "unique_with_counts": "sorting",
+    "histogram_fixed_width": "counting",
+    "histogram_fixed_width_bins": "counting",
+    "extract_volume_patches": "arranging",
+    "parallel_stack": "arranging",
+    "required_space_to_batch_paddings": "arranging",
+    "reverse_sequence": "arranging",
+    "unravel_index": "arranging",
+    "control_dependencies": "graphs",
+    "device": "graphs",
+    "get_static_value": "graphs",
+    "group": "graphs",
+    "guarantee_const": "graphs",
+    "inside_function": "graphs",
+    "is_symbolic_tensor": "graphs",
+    "no_op": "graphs",
+    "tuple": "graphs",
 }
 _NOT_YET = {
-    "keras": "Keras",
-    "Module": "tf.Module",
     "data": "tf.data",
-    "image": "tf.image",
-    "signal": "tf.signal",
 }
+
+
+# the native engine is loaded by the first large array that it may serve
+_buffers.find = lambda p, dtype: _importlib.import_module("gradtape.tracing.engine").kernel(p, dtype)
 
 
 def executing_eagerly() -> _builtins.bool:

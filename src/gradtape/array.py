@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .core.arguments import alike, axis_of, dimensions, integer, integers, vector
+from .core.arguments import alike, axis_of, dimensions, integer, integers, sized, vector
 from .core.tensor import Tensor, convert
 from .dtypes import bitcast, cast, saturate_cast
 from .ground.dtypes import STRING, DType, as_dtype, int32, int64
@@ -23,6 +23,7 @@ newaxis = None
 # -- one tensor, same elements -------------------------------------------------------------------------------------------
 
 
+@sized
 def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
     """The same elements, in row-major order, under another shape.
 
@@ -47,9 +48,11 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
     return st.reshape(x, shape=_resolve(dims, x._shape) if -1 in dims else dims)
 
 
-def _resolve(dims: tuple[int, ...], have: tuple) -> tuple[int, ...]:
+def _resolve(dims: tuple[int, ...], have: tuple) -> tuple:
     """``dims`` with the one -1 in it replaced by what remains of the elements of a tensor of shape ``have``."""
     at = dims.index(-1)
+    if None in have and 0 not in dims and dims.count(-1) == 1:
+        return (*dims[:at], None, *dims[at + 1 :])
     if -1 in dims[at + 1 :]:
         raise invalid(
             f"Only one input size may be -1, not both {at} and {dims.index(-1, at + 1)}: shape is {list(dims)}."
@@ -99,6 +102,7 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | Non
     return ew.conj(out) if conjugate and x._d.is_complex else out
 
 
+@sized
 def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
     """The tensor with a dimension of length 1 inserted.
 
@@ -128,6 +132,7 @@ def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
     return st.expand_dims(x, a + rank + 1 if a < 0 else a)
 
 
+@sized
 def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
     """The tensor without dimensions of length 1.
 
@@ -164,6 +169,7 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
     return st.reshape(x, shape=tuple(d for i, d in enumerate(have) if i not in gone))
 
 
+@sized
 def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Any:
     """The tensor repeated along new and length-1 dimensions to fill a shape.
 
@@ -186,6 +192,7 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Any:
     return st.broadcast_to(convert(input), shape=dimensions(shape))
 
 
+@sized
 def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Any:
     """The shape that two shapes broadcast to.
 
@@ -224,6 +231,7 @@ def broadcast_static_shape(shape_x: Any, shape_y: Any) -> TensorShape:
     return TensorShape(broadcast(tuple(x), tuple(y)))
 
 
+@sized
 def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
     """The elements in opposite order along the given axes.
 
@@ -251,6 +259,7 @@ def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
     return st.reverse(x, axis=axes)
 
 
+@sized
 def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Any:
     """The elements shifted along axes, those that fall off coming in at the other end.
 
@@ -376,6 +385,7 @@ def unstack(value: Any, num: int | None = None, axis: Any = 0, name: str = "unst
     return list(st.unstack(x, axis=a % rank))
 
 
+@sized
 def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: str = "split") -> list:
     """The tensor parted along an axis.
 
@@ -428,6 +438,7 @@ def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = 
 # -- repeating and padding -------------------------------------------------------------------------------------------------
 
 
+@sized
 def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
     """The tensor repeated as a whole along each dimension.
 
@@ -462,6 +473,7 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
     return st.reshape(filled, shape=tuple(m * d for m, d in zip(times, have, strict=True)))
 
 
+@sized
 def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) -> Any:
     """Each slice along an axis repeated.
 
@@ -495,6 +507,7 @@ def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) 
     return st.repeat(x, repeats=times[0] if len(times) == 1 else times, axis=a)
 
 
+@sized
 def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0, name: str | None = None) -> Any:
     """The tensor with elements added before and after along each dimension.
 

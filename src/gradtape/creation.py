@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .core.arguments import dimensions, integer
+from .core.arguments import dimensions, integer, sized
 from .core.tensor import Tensor, convert
 from .ground.dtypes import DType, as_dtype, bfloat16, float16, float32, float64, int32, int64
 from .ground.dtypes import bool_ as _bool
@@ -26,6 +26,7 @@ def _full(shape: tuple[int, ...], value: Any, d: DType) -> Tensor:
     return Tensor(np.full(shape, value, d.np) if value else np.zeros(shape, d.np), d)
 
 
+@sized
 def zeros(shape: Any, dtype: Any = float32, name: str | None = None, layout: Any = None) -> Tensor:
     """A tensor of zeros; of empty strings where ``dtype`` is tf.string.
 
@@ -52,6 +53,7 @@ def zeros(shape: Any, dtype: Any = float32, name: str | None = None, layout: Any
     return _full(dims, 0, d)
 
 
+@sized
 def ones(shape: Any, dtype: Any = float32, name: str | None = None, layout: Any = None) -> Tensor:
     """A tensor of ones.
 
@@ -81,6 +83,7 @@ def _with_one(d: DType) -> DType:
     return d
 
 
+@sized
 def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Tensor:
     """A tensor with one value everywhere. Gradients flow to the value.
 
@@ -107,6 +110,7 @@ def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> 
     return st.broadcast_to(st.reshape(v, shape=()) if v._shape else v, shape=dimensions(dims, "dims"))
 
 
+@sized
 def eye(
     num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = float32, name: str | None = None
 ) -> Tensor:
@@ -142,6 +146,7 @@ def eye(
     )
 
 
+@sized
 def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
     """Zeros in the shape of a tensor.
 
@@ -163,6 +168,7 @@ def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: A
     return st.zeros_like(x) if d is x._d else zeros(x._shape, d)
 
 
+@sized
 def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: Any = None) -> Any:
     """Ones in the shape of a tensor.
 
@@ -192,6 +198,7 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
 _RANGE_ORDER = (int32, int64, float16, bfloat16, float32, float64)
 
 
+@sized
 def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> Tensor:
     """The numbers from ``start`` on in steps of ``delta``, up to ``limit`` and without it.
 
@@ -228,6 +235,7 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
     return st.range_row(start, limit, delta)
 
 
+@sized
 def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: Any = 0) -> Any:
     """``num`` equally spaced numbers from ``start`` to ``stop``, both included. Gradients flow to both.
 
@@ -275,6 +283,7 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: Any
 # -- grids and masks -------------------------------------------------------------------------------------------------------
 
 
+@sized
 def meshgrid(*args: Any, **kwargs: Any) -> list:
     """Coordinate grids: each of the given sequences spread over a dimension of its own.
 
@@ -321,6 +330,7 @@ def meshgrid(*args: Any, **kwargs: Any) -> list:
     ]
 
 
+@sized
 def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = _bool, name: str | None = None) -> Any:
     """For each length, that many Trues and then Falses.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from .core.tensor import Tensor, convert
+from .ground import dtypes as _ground
 from .ground.dtypes import (
+    NUMERIC,
+    STORAGE,
     STRING,
     DType,
     as_dtype,
@@ -35,6 +39,9 @@ from .math import complex
 from .primitives import elementwise as ew
 from .primitives import structure as st
 from .primitives.indexing import IndexedSlices
+
+# The types that are kept, moved and cast but not calculated with: tf.dtypes.experimental.float8_e4m3fn ...
+experimental = SimpleNamespace(**{d.name: d for d in _ground.STORED})
 
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
@@ -106,11 +113,11 @@ def _clamp(x: Tensor, d: DType) -> Tensor:
 
 
 def _bound(have: DType, to: DType, which: str) -> Any:
-    """The end of the range of ``to``, rounded into it in the dtype ``have``; None where ``have`` does not reach it."""
+    """The end of the range of ``to``, rounded into it in the dtype ``have``; where ``have`` does not reach it, its own for infinities, or None."""
     end, own = getattr(to, which), getattr(have, which)
     wide = [int(v) if isinstance(v, int) else float(v) for v in (end, own)]
     if (wide[1] <= wide[0]) if which == "max" else (wide[1] >= wide[0]):
-        return None
+        return own if have.is_floating else None
     if not have.is_floating:
         return end
     bound = have.np.type(float(end))
@@ -138,7 +145,7 @@ def bitcast(input: Any, type: Any, name: str | None = None) -> Any:
     '0x3f800000'
     """
     d = as_dtype(type)
-    if not d.is_numeric:
+    if not d.kind & (NUMERIC | STORAGE):
         raise invalid(f"bitcast makes numbers, not {d.name}.")
     return st.bitcast(convert(input), dtype=d)
 
@@ -146,4 +153,5 @@ def bitcast(input: Any, type: Any, name: str | None = None) -> Any:
 __all__ = [
     "DType", "as_dtype", "cast", "saturate_cast", "complex", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     "half", "float16", "bfloat16", "float32", "double", "float64", "complex64", "complex128", "string",
+    "experimental",
 ]  # fmt: skip

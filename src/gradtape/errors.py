@@ -8,6 +8,7 @@ from .ground.errors import (
     ConversionError,
     DataLossError,
     DeadlineExceededError,
+    DegenerateWarning,
     FailedPreconditionError,
     InternalError,
     InvalidArgumentError,
@@ -24,7 +25,7 @@ from .ground.errors import (
 )
 
 __all__ = [
-    "AbortedError", "AlreadyExistsError", "BroadcastWarning", "CancelledError", "ConversionError", "DataLossError", "DeadlineExceededError", "FailedPreconditionError",
+    "AbortedError", "AlreadyExistsError", "BroadcastWarning", "CancelledError", "ConversionError", "DataLossError", "DeadlineExceededError", "DegenerateWarning", "FailedPreconditionError",
     "InternalError", "InvalidArgumentError", "NoneGradientError", "NotFoundError", "OpError", "OutOfRangeError", "PermissionDeniedError",
     "ResourceExhaustedError", "UnauthenticatedError", "UnavailableError", "UnimplementedError", "UnknownError",
 ]  # fmt: skip

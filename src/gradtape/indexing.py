@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .core.arguments import axis_of, dimensions, integer, vector
+from .core.arguments import axis_of, dimensions, integer, sized, vector
 from .core.slicing import boolean_mask, getitem, remember
 from .core.tensor import Tensor, convert
 from .core.variable import Variable
@@ -109,6 +109,7 @@ def _check_policy(policy: str) -> None:
         )
 
 
+@sized
 def scatter_nd(indices: Any, updates: Any, shape: Any, bad_indices_policy: str = "", name: str | None = None) -> Tensor:
     """Zeros of ``shape`` with ``updates`` added where index vectors say.
 
@@ -265,6 +266,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     return ew.select(condition, *_matching(x, y, ew.select, 2))
 
 
+@sized
 def one_hot(
     indices: Any,
     depth: Any,
@@ -337,6 +339,7 @@ def _one_hot_values(on: Any, off: Any, d: Any) -> tuple[Tensor, Tensor]:
     )  # type: ignore[return-value]
 
 
+@sized
 def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
     """The part of ``input_`` that begins at ``begin`` and has the shape ``size``.
 
@@ -372,6 +375,7 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor
     return ix.strided_slice(x, index=tuple(index))
 
 
+@sized
 def strided_slice(input_: Any, begin: Any, end: Any, strides: Any = None, begin_mask: int = 0, end_mask: int = 0, ellipsis_mask: int = 0,
                   new_axis_mask: int = 0, shrink_axis_mask: int = 0, var: Any = None, name: str | None = None) -> Tensor:  # fmt: skip
     """What ``input_[begin[0]:end[0]:strides[0], ...]`` gives. In programs, write the brackets.

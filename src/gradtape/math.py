@@ -5,10 +5,9 @@ The functions of one row of the table are made by ``unary`` and ``binary``; the 
 
 from __future__ import annotations
 
+import importlib as _importlib
 import math as _math
 from typing import Any
-
-import numpy as np
 
 from .core.operators import (
     abs,
@@ -261,41 +260,6 @@ def erfcinv(x: Any, name: str | None = None) -> Any:
     """
     x = convert(x)
     return ew.ndtri(0.5 * x) * -_math.sqrt(0.5)
-
-
-def polygamma(a: Any, x: Any, name: str | None = None) -> Any:
-    """The a-th derivative of digamma at x; NaN where a is no non-negative integer. Differentiable in x only.
-
-    Args:
-        a: the order or orders, integers in a float tensor that broadcasts with ``x``.
-        x: a float Tensor, or anything that converts to one.
-        name: ignored, for TensorFlow's sake.
-
-    Returns:
-        A Tensor of the broadcast shape.
-
-    Raises:
-        InvalidArgumentError: the dtypes differ or are no floats, or the shapes do not broadcast.
-
-    >>> import gradtape as tf
-    >>> tf.math.polygamma(1.0, tf.constant([1.0, 2.0], tf.float64)).numpy().round(6).tolist()
-    [1.644934, 0.644934]
-    """
-    a, x = pair(ew.polygamma, a, x)
-    if not x._d.is_floating:
-        raise invalid(f"polygamma does not take {x._d.name} tensors: it is defined for floats.")
-
-    def order(n: float) -> Any:
-        return ew.polygamma(x, n=int(n)) if n >= 0 and n == int(n) else nowhere
-
-    nowhere = st.full_like(x, value=_math.nan)
-    orders = np.unique(np.asarray(a).astype(np.float64))
-    if not a._shape:
-        return order(float(orders[0]))
-    out = nowhere
-    for n in orders[np.isfinite(orders)].tolist():
-        out = ew.select(ew.equal(a, st.full_like(a, value=n)), order(n), out)
-    return out
 
 
 # -- complex numbers -----------------------------------------------------------------------------------------------------
@@ -623,6 +587,39 @@ def _neighbours(x: Any) -> tuple[Any, Any]:
     return along(flat, 0, 0, max(n - 1, 0)), along(flat, 0, min(1, n), n)
 
 
+# imported when first used
+_IN_SPECIAL = (
+    "bessel_i0", "bessel_i0e", "bessel_i1", "bessel_i1e", "betainc", "igamma", "igammac", "lbeta", "nextafter", "polygamma", "zeta",
+)  # fmt: skip
+
+
+_IN = {
+    "counting": ("bincount", "confusion_matrix"),
+    "segments": (
+        "segment_max", "segment_mean", "segment_min", "segment_prod", "segment_sum", "unsorted_segment_max", "unsorted_segment_mean",
+        "unsorted_segment_min", "unsorted_segment_prod", "unsorted_segment_sqrt_n", "unsorted_segment_sum",
+    ),
+    "sorting": (
+        "approx_max_k", "approx_min_k", "cummax", "cummin", "in_top_k", "invert_permutation", "median", "percentile", "quantile", "top_k",
+    ),
+    "neural.activations": ("log_softmax", "softmax", "softsign"),
+    "special": _IN_SPECIAL,
+}  # fmt: skip
+_LATE = {name: module for module, names in _IN.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "special":
+        return _importlib.import_module("gradtape.special")
+    if name in _LATE:
+        return getattr(_importlib.import_module(f"gradtape.{_LATE[name]}"), name)
+    raise AttributeError(f"module 'gradtape.math' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE, "special"})
+
+
 __all__ = [
     "abs", "accumulate_n", "acos", "acosh", "add", "add_n", "angle", "argmax", "argmin", "asin", "asinh",
     "atan", "atan2", "atanh", "ceil", "conj", "cos", "cosh", "count_nonzero", "cumprod",
@@ -631,10 +628,10 @@ __all__ = [
     "imag", "is_finite", "is_inf", "is_nan", "is_non_decreasing", "is_strictly_increasing",
     "l2_normalize", "less", "less_equal", "lgamma", "log", "log1p", "log_sigmoid", "logical_and",
     "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "mod", "multiply",
-    "multiply_no_nan", "ndtri", "negative", "not_equal", "polygamma", "polyval", "pow", "real",
+    "multiply_no_nan", "ndtri", "negative", "not_equal", "polyval", "pow", "real",
     "reciprocal", "reciprocal_no_nan", "reduce_all", "reduce_any", "reduce_euclidean_norm",
     "reduce_logsumexp", "reduce_max", "reduce_mean", "reduce_min", "reduce_prod", "reduce_std",
     "reduce_sum", "reduce_variance", "rint", "round", "rsqrt", "scalar_mul", "sigmoid", "sign", "sin",
     "sinh", "softplus", "sqrt", "square", "squared_difference", "subtract", "tan", "tanh", "truediv",
-    "xdivy", "xlog1py", "xlogy", "zero_fraction",
+    "xdivy", "xlog1py", "xlogy", "zero_fraction", *_IN_SPECIAL,
 ]  # fmt: skip

@@ -439,6 +439,40 @@ def test_a_loops_gradient_keeps_only_what_it_needs():
     assert kept(lambda x: lambda i, y, z: (i + 1, tf.tanh(y) + z, z)) == [(1000, 8)]
 
 
+def native_parts(monkeypatch):
+    """What is compiled from now on: native programs, and functions of which only parts are."""
+    pytest.importorskip("llvmlite")
+    from gradtape.engines.native import engine
+
+    programs, stepped = [], []
+    for c, made in ((engine.Program, programs), (engine._Stepped, stepped)):
+        monkeypatch.setattr(c, "__init__", lambda self, *a, i=c.__init__, m=made: (i(self, *a), m.append(self))[0])
+    return programs, stepped
+
+
+def test_the_gradient_of_a_loop_is_native(monkeypatch):
+    """Whole: one program with the tape inside, two with it outside; of arrays, of scalars, and of loops in loops."""
+    programs, stepped = native_parts(monkeypatch)
+    inner = lambda y: while_loop(lambda j, z: j < 3, lambda j, z: (j + 1, tf.cos(z) * z), (ZERO, y))[1]
+    for step in (lambda x, y: tf.sin(y) * x, lambda x, y: inner(y) + x):
+        for x in (X, tf.stack([X, X + 1.0])):
+            f = lambda x, step=step: while_loop(lambda i, y: i < 5, lambda i, y: (i + 1, step(x, y)), (ZERO, x))[1]
+            want = derivative(f, x)
+            for inside, count in ((True, 1), (False, 2)):
+                programs.clear()
+                got = graph(lambda x, f=f: derivative(f, x))(x) if inside else derivative(graph(f), x)
+                assert_same(got, want, rtol=1e-12)
+                assert len(programs) == count and not stepped
+
+
+def test_what_can_be_is_native_in_a_loop_that_is_not(monkeypatch):
+    programs, stepped = native_parts(monkeypatch)
+    body = lambda i, y: (i + 1, tf.math.polygamma(tf.ones_like(y), 1.0 + tf.square(tf.sin(y) * 2.0)))
+    f = lambda x: while_loop(lambda i, y: i < 5, body, (ZERO, x))[1]
+    assert_same(graph(f)(X), f(X), rtol=1e-12)
+    assert len(stepped) >= 1 and any("sin" in p.ir for p in programs)
+
+
 def test_the_users_own_error_keeps_its_class():
     @tf.function
     def f(x):

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 import gradtape as tf
 from gradtape.ground.graph import Graph, interpret
 from gradtape.ground.primitive import Aval
+from gradtape.primitives import complete
 from gradtape.tracing import interpreter, simplify
 from gradtape.tracing.control import cond, while_loop
 from gradtape.tracing.trace import Trace
 
-from .forms import graph, numpy_graph
+from .forms import derivative, graph, numpy_graph
 
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 1e-310, 3e38, 0.1, 2.0, -7.5])
 
@@ -96,6 +97,43 @@ def test_bits_are_kept(name):
 @pytest.mark.parametrize("name", ["x - 0", "x * 1", "1 * x", "x / 1", "x ** 1", "cast to its own dtype"])
 def test_what_changes_nothing_goes(name):
     assert names(simplify.simplify(traced(TEMPTING[name], F))) == []
+
+
+@pytest.mark.parametrize("p", [p for p in complete().values() if p.neutral != (None, None)], ids=lambda p: p.name)
+def test_what_rows_say_is_neutral_keeps_bits(p):
+    for dtype in (tf.float64, tf.float32, tf.float16, tf.bfloat16, tf.int32):
+        if dtype.kind & p.accepts:
+            with np.errstate(all="ignore"):
+                x = (SPECIAL if not dtype.is_integer else np.array([0, 1, -7, 2**31 - 1])).astype(dtype.np)
+                if p.shape(Aval((), dtype), Aval((), dtype)).dtype is not dtype:
+                    continue
+                for at, unit in enumerate(p.neutral):
+                    if unit is not None:
+                        pair = [dtype.type(unit), x] if at == 0 else [x, dtype.type(unit)]
+                        same = np.asarray(p.compute(*pair))
+                        number = ~np.isnan(x)  # a NaN may be another one
+                        assert same.dtype == x.dtype and same[number].tobytes() == x[number].tobytes()
+                        assert np.isnan(same[~number]).all()
+
+
+@pytest.mark.parametrize("p", [p for p in complete().values() if p.passes is not None], ids=lambda p: p.name)
+def test_what_passes_its_inputs_on_does(p):
+    xs = tuple(np.arange(3.0) + i for i in range(3 if p.variadic else len(p.inputs)))
+    attrs = {"n": 2, "m": 1, "backward": None, "connected": ()} if p.name == "custom_gradient" else {}
+    outs = p.compute(*xs, **attrs)
+    outs = outs if p.multi else (outs,)
+    assert outs and all(y is x for y, x in zip(outs, xs[p.passes :], strict=False))
+
+
+def test_one_is_not_neutral_to_complex_numbers():
+    """(∞ + 0i)·1 has a NaN, and the signs of zeros change."""
+    x = np.array([complex(np.inf, 0), complex(-0.0, -0.0), 1 + 2j])
+    for f in (lambda x: x * 1.0, lambda x: 1.0 * x, lambda x: x / 1.0, lambda x: x**1.0):
+        g = traced(f, Aval((3,), tf.complex128))
+        s = simplify.simplify(g)
+        with np.errstate(all="ignore"):
+            np.testing.assert_array_equal(interpret(s, [x])[0], interpret(g, [x])[0])
+        assert len(s.nodes) == len(g.nodes)
 
 
 def test_a_unit_that_broadcasts_stays():
@@ -211,6 +249,43 @@ def test_partition_shares_the_forward_work():
     vjp = program.vjp(1, 1)
     assert not {"tanh", "exp"} & set(names(vjp.backward_graph))
     assert isinstance(vjp.backward_graph, Graph)
+
+
+def _deep(x):
+    for _ in range(6):
+        x = tf.tanh(x) * tf.sin(x) + x
+    return x
+
+
+def test_recomputed_values_are_not_kept():
+    """What ``recompute_grad`` computes again is not merged with the first time: the tape keeps its input alone, as in eager execution."""
+    x = tf.constant(np.linspace(-1, 1, 1000))
+    kept, gradients = [], []
+    for block in (_deep, tf.recompute_grad(_deep)):
+        f = graph(lambda x, block=block: tf.reduce_sum(block(x)))
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = f(x)
+        kept.append(sum(r.size for r in tape._records[0][0].residuals))
+        gradients.append(tape.gradient(y, x).numpy())
+    assert kept[0] >= 12_000 and kept[1] <= 1001
+    np.testing.assert_allclose(*gradients, rtol=1e-12)
+
+
+def test_recomputed_values_take_no_memory_in_a_program():
+    """The same where forward and backward pass are one native program; to second order the values are right."""
+    engine = pytest.importorskip("gradtape.engines.native.engine")
+    sizes, values = [], []
+    x = tf.constant(np.linspace(-1, 1, 1000))
+    for wrap in (lambda f: f, tf.recompute_grad):
+        block = wrap(_deep)
+        g = graph(lambda x, block=block: derivative(lambda z: block(block(z)), x))
+        values.append([g(x).numpy(), graph(lambda x, block=block: derivative(block, x, 2))(x).numpy()])
+        simplified = simplify.simplify(g.get_concrete_function(x).graph, final=True)
+        sizes.append(engine.compile(simplified).__self__.arena)
+    assert sizes[1] < sizes[0] / 3
+    for a, b in zip(*values, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11)
 
 
 # -- random programs ---------------------------------------------------------------------------------------------------------------------

@@ -240,6 +240,60 @@ def test_assignments_that_do_not_fit_change_nothing(bad):
     assert float(v) == 1.0 and Variable._trace is None
 
 
+def test_one_trace_serves_variables_of_one_form():
+    seen = []
+
+    def step(v, x):
+        seen.append(v.name)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(v * v * x)
+        v.assign_sub(tape.gradient(loss, v))
+        return loss
+
+    f = graph(step)
+    a, b, c = tf.Variable([1.0, 2.0]), tf.Variable([3.0, 4.0]), tf.Variable([1.0])
+    one = tf.constant(1.0)
+    assert [float(f(v, one)) for v in (a, b, c, a, b)] == [5.0, 25.0, 1.0, 5.0, 25.0]
+    assert a.numpy().tolist() == [1.0, 2.0] and b.numpy().tolist() == [3.0, 4.0] and len(seen) == 2
+    with tf.GradientTape() as tape:
+        y = graph(lambda v, w: tf.reduce_sum(v * v * w))(a, b)
+    assert tape.gradient(y, [a, b])[0].numpy().tolist() == [6.0, 16.0]
+
+
+def test_a_variable_that_the_function_also_closes_over():
+    w = tf.Variable(1.0)
+
+    def both(v):
+        v.assign_add(w)
+        return v + w
+
+    f = graph(both)
+    v = tf.Variable(10.0)
+    assert float(f(v)) == 12.0 and float(f(w)) == 4.0 and float(w) == 2.0
+    assert float(f(v)) == 15.0 and float(v) == 13.0 and float(f(tf.Variable(0.0))) == 4.0
+    g = graph(both)
+    assert float(g(w)) == 8.0 and float(w) == 4.0  # also where the first call is the one
+
+
+def test_slots_made_for_variables_among_the_arguments():
+    slots = {}
+
+    def step(v):
+        slot = slots.get(v.ref())
+        if slot is None:
+            slot = slots[v.ref()] = tf.Variable(tf.zeros_like(v))
+        slot.assign_add(v)
+        return slot + 0.0
+
+    f = graph(step)
+    a, b = tf.Variable(1.0), tf.Variable(10.0)
+    assert [float(f(a)), float(f(a))] == [1.0, 2.0]
+    with pytest.raises(ValueError, match="only supports singleton tf.Variables"):
+        f(b)  # as in TensorFlow: variables are made on the first call only
+    slots[b.ref()] = tf.Variable(0.0)
+    assert float(f(b)) == 10.0 and float(f(a)) == 3.0
+
+
 def test_variables_as_arguments():
     f = graph(lambda v, w: v.assign_add(w) * 2.0)
     a, b = tf.Variable(1.0), tf.Variable(10.0)

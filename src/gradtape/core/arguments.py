@@ -6,14 +6,47 @@ tuple of them. Where a user gives a tensor, its value is taken.
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..ground.errors import invalid
 from ..ground.shapes import TensorShape, dims_text
+from .state import state
 from .tensor import Tensor, convert
 from .variable import Variable
+
+F = TypeVar("F", bound=Callable)
+
+
+class NoValue(NotImplementedError):
+    """A traced tensor was asked for its value, which it has only when the program runs."""
+
+
+class UnknownDimension(NoValue, ValueError):
+    """A shape was asked for a dimension that is not known."""
+
+
+def sized(f: F) -> F:
+    """Mark a public function as one whose static arguments may also be traced tensors.
+
+    Where it needs a value, or a dimension, that is known only when the traced program runs, the whole call waits until then: a ``late`` row
+    in the graph calls it again. Where the program is traced again with these known, the row settles into what the function does.
+    """
+
+    @functools.wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return f(*args, **kwargs)
+        except (NoValue, TypeError) as error:
+            if state.trace is None:
+                raise
+            return state.trace.later(call, args, kwargs, error)
+
+    call.sized = True  # type: ignore[attr-defined]  # a saved model may name it
+    return call  # type: ignore[return-value]
 
 
 def _array(value: Any, what: str) -> np.ndarray:
@@ -22,7 +55,7 @@ def _array(value: Any, what: str) -> np.ndarray:
         a = np.asarray(value)  # a traced tensor says here that it has no value
     elif isinstance(value, TensorShape):
         if not value.is_fully_defined():
-            raise ValueError(f"Cannot convert a partially known TensorShape {value} to integers.")
+            raise UnknownDimension(f"Cannot convert a partially known TensorShape {value} to integers.")
         a = np.asarray(value.as_list(), int)
     elif isinstance(value, list | tuple) and any(isinstance(v, Tensor | Variable) for v in value):
         a = np.asarray([integer(v, what) for v in value])
@@ -31,7 +64,7 @@ def _array(value: Any, what: str) -> np.ndarray:
             raise ValueError(f"{what} must be given, but is None.")
         a = np.asarray(value)
         if a.dtype == object and any(v is None for v in a.ravel()):
-            raise ValueError(f"{what} must be fully known, but is {value!r}.")
+            raise UnknownDimension(f"{what} must be fully known, but is {value!r}.")
     if a.dtype.kind not in "iub" and a.size:
         raise TypeError(f"{what} must be made of integers, but is {value!r}.")
     return a.astype(int) if a.dtype.kind not in "iu" else a

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..ground.dtypes import DType, kinds_text, of_numpy, string
+from ..ground.dtypes import STORAGE, DType, kinds_text, of_numpy, string
 from ..ground.errors import InvalidArgumentError, OpError, invalid, user_line
 from ..ground.primitive import Aval, Primitive
 from ..primitives import indexing
-from .buffers import BIG, run_ufunc
+from .buffers import BIG, run_large
 from .state import state
 from .tensor import Tensor, convert
 
@@ -34,7 +34,7 @@ def quiet() -> None:
     """See to it that NumPy's floating-point warnings about gradtape's own arithmetic are not shown."""
     global _FILTER
     if _FILTER not in warnings.filters:
-        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"gradtape\.(core|primitives)\b")
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"gradtape\.(core|ground|primitives)\b")
         _FILTER = warnings.filters[0]
 
 
@@ -44,25 +44,21 @@ quiet()
 
 def bind2(p: Primitive, slow: Callable, attrs: dict[str, Any] | None = None) -> Callable:
     """``f(x, y)`` that applies ``p`` to two plain tensors of one dtype, and leaves everything else to ``slow(x, y)``."""
-    kernel, accepts, ufunc, out_dtype = p.kernel, p.accepts, p.ufunc, p.out
+    kernel, lanes, large, out_dtype = p.kernel, p.lanes, p.elementwise and p.out is None and not attrs, p.out
     if attrs:
-        kernel, ufunc = partial(kernel, **attrs), None
+        kernel = partial(kernel, **attrs)
 
     def f(x: Any, y: Any, name: str | None = None) -> Any:
         if type(x) is not Tensor or type(y) is not Tensor or x._d is not y._d:
             return slow(x, y)
         d = x._d
-        if not d.kind & accepts:
-            raise _bad_dtype(p, d)
         a = x._a
         b = y._a
         try:
-            if (
-                (type(a) is _ndarray or type(b) is _ndarray)
-                and ufunc is not None
-                and (a.nbytes >= BIG or b.nbytes >= BIG)
-            ):
-                a = run_ufunc(p, (a, b))
+            if not d.lane & lanes:
+                a = _beside(p, d)(a, b, **attrs or {})
+            elif (type(a) is _ndarray or type(b) is _ndarray) and large and (a.nbytes >= BIG or b.nbytes >= BIG):
+                a = run_large(p, (a, b))
             else:
                 a = kernel(a, b)
         except Exception as error:
@@ -82,19 +78,20 @@ def bind2(p: Primitive, slow: Callable, attrs: dict[str, Any] | None = None) -> 
 
 def bind1(p: Primitive, slow: Callable, attrs: dict[str, Any] | None = None) -> Callable:
     """``f(x)`` that applies ``p`` to a plain tensor, and leaves everything else to ``slow(x)``."""
-    kernel, accepts, ufunc, out_dtype = p.kernel, p.accepts, p.ufunc, p.out
+    kernel, lanes, large, out_dtype = p.kernel, p.lanes, p.elementwise and p.out is None and not attrs, p.out
     if attrs:
-        kernel, ufunc = partial(kernel, **attrs), None
+        kernel = partial(kernel, **attrs)
 
     def f(x: Any, name: str | None = None) -> Any:
         if type(x) is not Tensor:
             return slow(x)
         d = x._d
-        if not d.kind & accepts:
-            raise _bad_dtype(p, d)
         a = x._a
         try:
-            a = run_ufunc(p, (a,)) if ufunc is not None and type(a) is _ndarray and a.nbytes >= BIG else kernel(a)
+            if not d.lane & lanes:
+                a = _beside(p, d)(a, **attrs or {})
+            else:
+                a = run_large(p, (a,)) if large and type(a) is _ndarray and a.nbytes >= BIG else kernel(a)
         except Exception as error:
             a = _recover(p, (x,), attrs or {}, error)
         out = _new(Tensor)
@@ -112,16 +109,14 @@ def bind1(p: Primitive, slow: Callable, attrs: dict[str, Any] | None = None) -> 
 
 def bind3(p: Primitive, slow: Callable) -> Callable:
     """``f(x, y, z)`` that applies ``p`` to three plain tensors, and leaves everything else to ``slow(x, y, z)``."""
-    kernel, accepts, out_dtype = p.kernel, p.accepts, p.out
+    kernel, lanes, out_dtype = p.kernel, p.lanes, p.out
 
     def f(x: Any, y: Any, z: Any) -> Any:
         if type(x) is not Tensor or type(y) is not Tensor or type(z) is not Tensor:
             return slow(x, y, z)
         d = x._d
-        if not d.kind & accepts:
-            raise _bad_dtype(p, d)
         try:
-            a = kernel(x._a, y._a, z._a)
+            a = kernel(x._a, y._a, z._a) if d.lane & lanes else _beside(p, d)(x._a, y._a, z._a)
         except Exception as error:
             a = _recover(p, (x, y, z), {}, error)
         out = _new(Tensor)
@@ -138,7 +133,7 @@ def bind3(p: Primitive, slow: Callable) -> Callable:
 
 
 def evaluate(p: Primitive, x: Tensor, y: Tensor) -> Any:
-    """The array of ``p`` on two tensors; no tape hears of it."""
+    """The array of ``p``, a row that is not widened, on two tensors; no tape hears of it."""
     try:
         return p.kernel(x._a, y._a)
     except Exception as error:
@@ -148,10 +143,9 @@ def evaluate(p: Primitive, x: Tensor, y: Tensor) -> Any:
 def run(p: Primitive, xs: tuple, attrs: dict[str, Any]) -> Any:
     """Apply ``p`` to plain tensors ``xs``, any number of them, with attributes."""
     d = xs[p.like]._d if xs else None
-    if d is not None and not d.kind & p.accepts:
-        raise _bad_dtype(p, d)
     try:
-        r = p.kernel(*[x._a for x in xs], **attrs)
+        kernel = p.kernel if d is None or d.lane & p.lanes else _beside(p, d)
+        r = kernel(*[x._a for x in xs], **attrs)
     except Exception as error:
         r = _recover(p, xs, attrs, error)
     if p.multi:
@@ -166,8 +160,20 @@ def run(p: Primitive, xs: tuple, attrs: dict[str, Any]) -> Any:
     return out
 
 
+def _beside(p: Primitive, d: DType) -> Callable:
+    """What runs for a dtype that the kernel itself does not take: float16 and bfloat16 are widened, of others nothing is done.
+
+    Raises:
+        InvalidArgumentError: the row is not defined for ``d``.
+    """
+    if d.kind & p.accepts:
+        return p.compute
+    raise _bad_dtype(p, d)
+
+
 def _bad_dtype(p: Primitive, d: DType) -> InvalidArgumentError:
-    return invalid(f"{p.name} does not take {d.name} tensors: it is defined for {kinds_text(p.accepts)}.")
+    hint = " It can be kept, moved and cast: convert it with tf.cast(x, tf.float32)." if d.kind == STORAGE else ""
+    return invalid(f"{p.name} does not take {d.name} tensors: it is defined for {kinds_text(p.accepts)}.{hint}")
 
 
 def apply(p: Primitive, *xs: Any, **attrs: Any) -> Any:
@@ -223,7 +229,7 @@ def _recover(p: Primitive, xs: tuple, attrs: dict[str, Any], error: Exception) -
     if isinstance(error, Warning | FloatingPointError):
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            return p.kernel(*[x._a for x in xs], **attrs)
+            return p.compute(*[x._a for x in xs], **attrs)
     if isinstance(error, OpError):
         raise type(error)(error.message.split("\n  at ")[0] + user_line()) from None
     if isinstance(error, MemoryError):

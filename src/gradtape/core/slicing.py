@@ -19,7 +19,7 @@ from ..ground.shapes import TensorShape, dims_text
 from ..primitives import elementwise as ew
 from ..primitives import indexing as ix
 from ..primitives import structure as st
-from .arguments import axis_of
+from .arguments import NoValue, axis_of, sized
 from .dispatch import aval, run
 from .operators import install
 from .state import state
@@ -72,9 +72,7 @@ def _bound(i: Any) -> Any:
         raise invalid(f"A slice's start, stop and step must be integers, but one is {i}.")
     i = _integer(i)
     if type(i) is not int:
-        raise TypeError(
-            f"A slice's start, stop and step must have known values, got {i!r}. Use tf.gather with the indices wanted."
-        )
+        raise NoValue(f"A slice's start, stop and step must have known values, got {i!r}.")
     return i
 
 
@@ -161,14 +159,18 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     t = type(key)
     if t is int:
         index: tuple = (key,)
-    elif t is slice:
-        index = (_slice(key),)
-    elif t is not tuple and _is_mask(key):
+    elif t is not tuple and t is not slice and _is_mask(key):
         return boolean_mask(x, key)
     else:
-        index, unknown = static_index(key, len(x._shape))
-        if unknown:
-            return _dynamic(x, index, unknown)
+        try:
+            if t is slice:
+                index = (_slice(key),)
+            else:
+                index, unknown = static_index(key, len(x._shape))
+                if unknown:
+                    return _dynamic(x, index, unknown)
+        except NoValue:
+            return _by_parts(x, *_parts(key))
     if type(x) is Tensor:
         a = x._a
         if type(a) is _ndarray:
@@ -192,6 +194,40 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     return ix.strided_slice(x, index=index)
 
 
+def _parts(key: Any) -> tuple[tuple, list]:
+    """A key whose integers are replaced by None, and they: a slice as its class and three parts."""
+    form: list[Any] = []
+    values: list[Any] = []
+    for i in key if type(key) is tuple else (key,):
+        bounds = (i.start, i.stop, i.step) if type(i) is slice else (i,)
+        tensors = [isinstance(b, Tensor | Variable) for b in bounds]
+        values += [b for b, tensor in zip(bounds, tensors, strict=True) if tensor]
+        form.append(
+            (type(i) is slice, tuple([_HERE if tensor else b for b, tensor in zip(bounds, tensors, strict=True)]))
+        )
+    return tuple(form), values
+
+
+_HERE = object()
+
+
+@sized
+def _by_parts(x: Tensor, form: tuple, values: list) -> Tensor:
+    """``x[key]`` for the key that ``_parts`` took apart."""
+    it = iter(values)
+    key = []
+    for is_slice, bounds in form:
+        given = [next(it) if b is _HERE else b for b in bounds]
+        key.append(slice(*given) if is_slice else given[0])
+    if any([isinstance(v, Tensor) and v._special for v in values]):
+        if state.trace is None:
+            raise TypeError(
+                "A slice's start, stop and step must have known values. Use tf.gather with the indices wanted."
+            )
+        raise NoValue("a bound whose value is not known")
+    return getitem(x, tuple(key))
+
+
 def _dynamic(x: Tensor, index: tuple, unknown: list) -> Tensor:
     """``x[index]`` where some ints are tensors whose values are not known yet: those are gathered."""
     y = ix.strided_slice(x, index=tuple([_ALL if at in unknown else i for at, i in enumerate(index)]))
@@ -199,7 +235,8 @@ def _dynamic(x: Tensor, index: tuple, unknown: list) -> Tensor:
         i = index[at]
         axis = at - sum([type(j) is int for j in index[:at]])
         n = y._shape[axis]
-        i = ew.select(ew.less(i, st.zeros_like(i)), ew.add(i, st.full_like(i, value=n)), i)
+        length = st.full_like(i, value=n) if n is not None else ix.take_one(st.shape_of(y, dtype=i._d), 0, axis)
+        i = ew.select(ew.less(i, st.zeros_like(i)), ew.add(i, length), i)
         y = ix.gather(y, i, axis=axis, batch_dims=0)
     return y
 
@@ -221,6 +258,7 @@ def iterate(x: Tensor) -> Iterator[Tensor]:
     return map(partial(getitem, x), range(n))
 
 
+@sized
 def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = None) -> Tensor:
     """The elements, rows or slices of ``tensor`` that ``mask`` marks.
 

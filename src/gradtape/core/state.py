@@ -11,6 +11,7 @@ class _State(threading.local):
     trace: Any = None
     batches: int = 0  # how many batches (vectorized_map, jacobian) are nested here
     check: bool = False  # whether every result is checked for NaN and infinities
+    scope: str = ""  # what tf.name_scope puts before the names of variables
 
 
 state = _State()

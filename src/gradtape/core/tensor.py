@@ -255,10 +255,10 @@ class Reference:
         return self._x
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Reference) and self._x is other._x
+        return isinstance(other, Reference) and (self._x is other._x or hash(self) == hash(other) < 0)
 
     def __hash__(self) -> int:
-        return id(self._x)
+        return -1 - getattr(self._x, "_uid", -1 - id(self._x))  # a variable's own number, below 0; else the address
 
     def __repr__(self) -> str:
         return f"<Reference wrapping {self._x!r}>"
@@ -394,7 +394,7 @@ def _python_fits(t: type, d: DType) -> bool:
         return d is string
     if t is int:
         return bool(d.kind & ~STRING) and d is not bool_
-    return d.is_complex if t is complex else d.is_inexact
+    return d.is_complex if t is complex else d.is_inexact or d.is_floating
 
 
 def _from_sequence(value: Any) -> tuple[np.ndarray, DType | None]:

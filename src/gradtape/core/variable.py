@@ -51,6 +51,7 @@ class Variable:
     __array_priority__ = 100
     _save_slice_info = None
     _trace: Any = None  # while some thread traces a function: gives this thread's trace, or None
+    _made: Any = None  # while a checkpoint has values left for variables that do not exist yet: told of each new one
 
     def __init__(self, initial_value: Any = None, trainable: bool | None = None, validate_shape: bool = True, caching_device: Any = None,
                  name: str | None = None, variable_def: Any = None, dtype: Any = None, import_scope: Any = None, constraint: Any = None,
@@ -77,11 +78,13 @@ class Variable:
         self._shape_spec = spec
         self._trainable = True if trainable is None else bool(trainable)
         self._watched = self._trainable and t._d.is_inexact  # whether tapes watch it when it is read
-        self._name = (name or "Variable") + ":0"
+        self._name = state.scope + (name or "Variable") + ":0"
         self._uid = _next_uid()
         self._constraint = constraint
         if self._trace is not None and (trace := self._trace()) is not None:
             trace.root().created.append(self)
+        if self._made is not None:
+            self._made(self)
 
     if TYPE_CHECKING:  # installed by core.operators, core.products and core.slicing
         # fmt: off
@@ -117,6 +120,18 @@ class Variable:
         def __invert__(self) -> Tensor: ...
         def __getitem__(self, key: Any, /) -> Any: ...
         # fmt: on
+
+    def _set_trainable(self, trainable: bool) -> None:
+        """Whether tapes that come watch it by themselves."""
+        self._trainable = trainable
+        self._watched = trainable and self._d.is_inexact
+
+    def _stand_in(self) -> Variable:
+        """Another variable of the same form and name, which stands for this one while a function of it is traced."""
+        new = object.__new__(type(self))
+        for name in Variable.__slots__[1:]:
+            setattr(new, name, getattr(self, name))
+        return new
 
     # -- reading ------------------------------------------------------------------------------------------------------
     def _read(self) -> Tensor:
@@ -493,6 +508,7 @@ class Variable:
             constraint=self._constraint,
             shape=self._shape_spec,
         )
+        copy._name = self._name
         memo[id(self)] = copy
         return copy
 
@@ -545,3 +561,9 @@ class _Probe:
 
 
 _FREE_T, _FREE_A = _Probe().counts()
+
+
+def variable_of(x: Any) -> Any:
+    """The variable that ``x`` stands for, by its attribute ``handle`` (a variable of Keras's), or ``x`` itself."""
+    handle = getattr(x, "handle", None)
+    return handle if isinstance(handle, Variable) and not isinstance(x, Variable) else x

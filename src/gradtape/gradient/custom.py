@@ -236,10 +236,15 @@ def recompute_grad(f: Callable) -> Callable:
         tensors = [a for a in nest.flatten(args) if isinstance(a, Tensor)]
 
         def grad(*dys: Any, variables: Any = None) -> Any:
+            xs, given = tensors, args
+            if state.trace is not None and tensors:  # a program must not take it for the same calculation as the first
+                xs = list(st.after(*tensors, *dys, n=len(tensors)))
+                it = iter(xs)
+                given = nest.map_structure(lambda a: next(it) if isinstance(a, Tensor) else a, args)
             with GradientTape() as tape:
-                tape.watch([t for t in tensors if t._d.is_inexact])
-                again = f(*args, **kwargs)
-            sources = tensors + list(variables or [])
+                tape.watch([t for t in xs if t._d.is_inexact])
+                again = f(*given, **kwargs)
+            sources = xs + list(variables or [])
             ds = tape.gradient(nest.flatten(again), sources, output_gradients=list(dys))
             n = len(tensors)
             return (ds[:n], ds[n:]) if variables else ds

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.dispatch import quiet
 from ..core.state import state
 from ..core.tensor import Tensor, _next_key, convert
-from ..core.variable import Variable
+from ..core.variable import Variable, variable_of
 from ..ground import nest
 from ..ground.errors import invalid
 from ..primitives.indexing import IndexedSlices
@@ -192,6 +192,7 @@ class GradientTape:
         A tensor of integers has no gradient: watching it warns and does nothing.
         """
         for x in nest.flatten(tensor):
+            x = variable_of(x)
             if isinstance(x, Variable):
                 self._wanted = self._wanted or set()
                 self._wanted.add(id(x))
@@ -356,6 +357,8 @@ class GradientTape:
             return reads[1:] if reads else ()
         if isinstance(x, Tensor):
             return (x._k,) if x._k in self._live else ()
+        if variable_of(x) is not x:
+            return self._keys_of(variable_of(x))
         raise ValueError(f"Passed in object {x!r} of type {type(x).__name__!r}, not a tf.Tensor or a tf.Variable.")
 
     def jacobian(self, target: Any, sources: Any, unconnected_gradients: Any = UnconnectedGradients.NONE, parallel_iterations: Any = None,

@@ -8,10 +8,12 @@ import ml_dtypes
 import numpy as np
 
 BOOL, INT, UINT, FLOAT, COMPLEX, STRING = 1, 2, 4, 8, 16, 32
+STORAGE = 64  # float8, int4 ...: kept, moved and cast, but not calculated with
+HALF = 128  # in place of FLOAT in `lane`: float16 and bfloat16
 REAL = INT | UINT | FLOAT
 NUMERIC = REAL | COMPLEX
 INEXACT = FLOAT | COMPLEX
-ANY = BOOL | NUMERIC | STRING
+ANY = BOOL | NUMERIC | STRING | STORAGE
 
 _KIND_WORDS = {
     BOOL: "bool",
@@ -20,6 +22,7 @@ _KIND_WORDS = {
     FLOAT: "float",
     COMPLEX: "complex",
     STRING: "string",
+    STORAGE: "8-bit float and 4-bit integer",
 }
 
 
@@ -35,7 +38,8 @@ class DType:
         name: ``"float32"``, ...
         np: the NumPy dtype.
         type: the NumPy scalar type.
-        kind: one of the kind bits (BOOL, INT, UINT, FLOAT, COMPLEX, STRING).
+        kind: one of the kind bits (BOOL, INT, UINT, FLOAT, COMPLEX, STRING, STORAGE).
+        lane: the kind, but HALF for float16 and bfloat16: by it the dispatch tells which kernel to run.
     """
 
     __slots__ = (
@@ -46,6 +50,7 @@ class DType:
         "is_inexact",
         "is_integer",
         "kind",
+        "lane",
         "name",
         "np",
         "numbers",
@@ -58,8 +63,9 @@ class DType:
         self.type: Any = self.np.type if kind != STRING else bytes
         self.kind = kind
         self.enum = enum
-        self.is_floating = kind == FLOAT
-        self.is_integer = kind in (INT, UINT)
+        self.lane = HALF if kind == FLOAT and self.np.itemsize == 2 else kind
+        self.is_floating = kind == FLOAT or (kind == STORAGE and "float" in name)
+        self.is_integer = kind in (INT, UINT) or (kind == STORAGE and "int" in name)
         self.is_complex = kind == COMPLEX
         self.is_inexact = kind in (FLOAT, COMPLEX)
         self._real = self
@@ -93,7 +99,7 @@ class DType:
     @property
     def is_unsigned(self) -> bool:
         """Whether this is an unsigned integer type."""
-        return self.kind == UINT
+        return self.kind == UINT or self.name.startswith("uint")
 
     @property
     def is_numeric(self) -> bool:
@@ -129,7 +135,7 @@ class DType:
         if self.kind == BOOL:
             return which == "max"
         if self.is_integer:
-            return getattr(np.iinfo(self.np), which)
+            return int(getattr(ml_dtypes.iinfo(self.np), which))
         if self.is_floating:
             return self.type(getattr(ml_dtypes.finfo(self.np), which))
         raise TypeError(f"Cannot find {which}imum value of {self!r}.")
@@ -179,6 +185,13 @@ complex128 = DType("complex128", np.complex128, COMPLEX, 18)
 float16 = DType("float16", np.float16, FLOAT, 19)
 uint32 = DType("uint32", np.uint32, UINT, 22)
 uint64 = DType("uint64", np.uint64, UINT, 23)
+float8_e5m2 = DType("float8_e5m2", ml_dtypes.float8_e5m2, STORAGE, 24)
+float8_e4m3fn = DType("float8_e4m3fn", ml_dtypes.float8_e4m3fn, STORAGE, 25)
+float8_e4m3fnuz = DType("float8_e4m3fnuz", ml_dtypes.float8_e4m3fnuz, STORAGE, 26)
+float8_e4m3b11fnuz = DType("float8_e4m3b11fnuz", ml_dtypes.float8_e4m3b11fnuz, STORAGE, 27)
+float8_e5m2fnuz = DType("float8_e5m2fnuz", ml_dtypes.float8_e5m2fnuz, STORAGE, 28)
+int4 = DType("int4", ml_dtypes.int4, STORAGE, 29)
+uint4 = DType("uint4", ml_dtypes.uint4, STORAGE, 30)
 half, double = float16, float64
 complex64._real, complex128._real = float32, float64
 
@@ -200,11 +213,12 @@ ALL = (
     complex128,
     string,
 )
-BY_NAME = {d.name: d for d in ALL} | {"half": float16, "float": float32, "double": float64, "int": int32}
-of_numpy: dict[Any, DType] = {d.np: d for d in ALL}
-_BY_TYPE: dict[Any, DType] = {d.np.type: d for d in ALL if d.kind != STRING}
+STORED = (float8_e5m2, float8_e4m3fn, float8_e4m3fnuz, float8_e4m3b11fnuz, float8_e5m2fnuz, int4, uint4)
+BY_NAME = {d.name: d for d in ALL + STORED} | {"half": float16, "float": float32, "double": float64, "int": int32}
+of_numpy: dict[Any, DType] = {d.np: d for d in ALL + STORED}
+_BY_TYPE: dict[Any, DType] = {d.np.type: d for d in ALL + STORED if d.kind != STRING}
 _BY_TYPE |= {float: float32, int: int32, bool: bool_, complex: complex128, str: string, bytes: string, object: string}
-_BY_ENUM = {d.enum: d for d in ALL}
+_BY_ENUM = {d.enum: d for d in ALL + STORED}
 
 
 def as_dtype(value: Any) -> DType:

@@ -138,6 +138,14 @@ class BroadcastWarning(UserWarning):
     """
 
 
+class DegenerateWarning(UserWarning):
+    """Singular or eigenvectors were differentiated where two of the values are equal: there they have no derivative.
+
+    The terms that would divide by 0 are left out. A gradient that does not use the vectors (of the values alone, of ``tf.norm(x, 2, axis)``, of
+    ``tf.linalg.pinv``) is not concerned. Silence it with ``warnings.filterwarnings("ignore", category=tf.errors.DegenerateWarning)``.
+    """
+
+
 class ConversionError(InvalidArgumentError, TypeError):
     """A Python value does not go into the dtype of the tensor that it meets. (TensorFlow raises one or the other class, by operation.)"""
 
@@ -160,7 +168,7 @@ def user_frame() -> tuple[str, int] | None:
     f = sys._getframe(1)
     while f is not None:
         name = f.f_code.co_filename
-        if not name.startswith(_PACKAGE) and not name.startswith(("<frozen", "<gradtape")):
+        if not name.startswith(_PACKAGE) and not name.startswith(("<frozen", "<gradtape")) and "/keras/src/" not in name and "/keras_gradtape/" not in name:
             return name, f.f_lineno
         f = f.f_back  # type: ignore[assignment]
     return None

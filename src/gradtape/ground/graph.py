@@ -7,6 +7,7 @@ even where nobody uses its outputs.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,7 +48,7 @@ class Node:
     @property
     def effect(self) -> bool:
         """Whether it does something beside giving its outputs; control flow does if something inside does."""
-        return self.p.effect or any(isinstance(a, Graph) and a.effect for a in self.attrs.values())
+        return self.p.effect or self.p.outside or any(isinstance(a, Graph) and a.effect for a in self.attrs.values())
 
 
 class Graph:
@@ -73,6 +74,19 @@ class Graph:
     def __str__(self) -> str:
         return text(self)
 
+    def svg(self) -> str:
+        """The graph as an SVG picture; notebooks show it."""
+        from .drawing import svg
+
+        return svg(self)
+
+    _repr_svg_ = svg
+
+    def draw(self, path: str | os.PathLike) -> None:
+        """Write the picture to a file, whose name should end in ``.svg``."""
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.svg())
+
 
 def interpret(graph: Graph, arrays: list[Any], kernel: Callable | None = None) -> list[Any]:
     """Run the graph with the rows' NumPy kernels: what every engine must agree with."""
@@ -82,7 +96,7 @@ def interpret(graph: Graph, arrays: list[Any], kernel: Callable | None = None) -
         return v.const if v.const is not None else env[id(v)]
 
     for n in graph.nodes:
-        r = n.p.kernel(*[value(v) for v in n.ins], **n.attrs)
+        r = n.p.compute(*[value(v) for v in n.ins], **n.attrs)
         for v, a in zip(n.outs, r if n.p.multi else (r,), strict=True):
             env[id(v)] = a
     return [value(v) for v in graph.outputs]

@@ -36,7 +36,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .dtypes import ANY, DType
+import numpy as np
+
+from .dtypes import ANY, FLOAT, HALF, STRING, DType, bfloat16, float16, of_numpy
 
 
 class _Table(dict):
@@ -104,17 +106,27 @@ class Primitive:
         grad: a tuple of rules, one for each input (``"*xs"``: a single rule), as the module says; None: not differentiable.
         joint: in place of ``grad``: ``joint(g, wanted, xs, out, attrs)`` gives the cotangents of all the inputs numbered in ``wanted`` at once, None
             where nothing flows. For rows whose backward step is one calculation, such as control flow.
+        jvp: ``jvp(xs, ts, outs, attrs)`` gives the tangents of the outputs from those of the inputs (None for zero), for rows of which transposing the
+            backward step would be wasteful, such as control flow.
         accepts: the kinds of dtype that the ``like``-th input may have.
         like: the input whose dtype the output has (and that ``accepts`` is about).
         out: the output's dtype where it does not depend on the inputs; ``"kernel"``: whatever the kernel returns.
+        widen: float16 and bfloat16 are computed in float32, and the results rounded once. False for kernels that only move elements or do one
+            operation on each. By default every row is widened that does not take all dtypes.
         broadcasts: inputs broadcast together, so cotangents must be summed back.
         multi: the kernel returns a tuple, and so does the row.
         holomorphic: False where the rule handles complex cotangents itself.
         linear: the row is linear in its differentiable inputs taken together, so it is its own JVP.
+        multilinear: the row is linear in each of its differentiable inputs, the others held: a product, whose JVP is the product rule.
         elementwise: each element of the output depends on the same element of each input alone.
         sparse: cotangents may be IndexedSlices.
+        outside: the row calls Python of the user's: like one with an effect it is never dropped, but its outputs are its own.
         dynamic: the output's shape depends on the inputs' values, so the row has no batch rule.
         surrogate: the gradient is somebody's choice and not the derivative, so no test can compare them.
+        passes: the row's outputs are its inputs from this one on, as they are: only gradients see that it is there.
+        neutral: for a row of two inputs, the numbers that as first and as second input leave the other, if it is real, bit for bit as it is;
+            None: there is none.
+        extends: the row whose outputs this one gives too, before its own, for the same inputs and attributes: it takes that one's place.
         effect: the row does something beside giving its outputs (prints, asserts): it is never dropped or reordered.
         batch: ``batch(p, xs, batched, attrs)``: the row over a leading batch dimension of the inputs flagged in ``batched``;
             None: a loop over the batch.
@@ -138,16 +150,23 @@ class Primitive:
         shape: Callable,
         grad: tuple[Callable | None, ...] | Callable | None = None,
         joint: Callable | None = None,
+        jvp: Callable | None = None,
         accepts: int = ANY,
         like: int = 0,
         out: DType | str | None = None,
+        widen: bool | None = None,
         broadcasts: bool = False,
         multi: bool = False,
         holomorphic: bool = True,
         linear: bool = False,
+        multilinear: bool = False,
         elementwise: bool = False,
         sparse: bool = False,
+        passes: int | None = None,
+        neutral: tuple[Any, Any] = (None, None),
+        extends: Primitive | None = None,
         effect: bool = False,
+        outside: bool = False,
         dynamic: bool = False,
         surrogate: bool = False,
         batch: Callable | None = None,
@@ -169,15 +188,34 @@ class Primitive:
             raise ValueError(f"row {name!r} names an input by a word that rules use for something else")
         self.grad = grad
         self.joint = joint
+        self.jvp = jvp
         self.broadcasts, self.multi, self.holomorphic, self.linear = broadcasts, multi, holomorphic, linear
+        self.multilinear = multilinear
         self.elementwise, self.batch, self.ufunc, self.sparse = elementwise, batch, ufunc, sparse
-        self.effect, self.dynamic, self.surrogate = effect, dynamic, surrogate
+        self.effect, self.outside, self.dynamic, self.surrogate = effect, outside, dynamic, surrogate
+        self.passes, self.neutral, self.extends = passes, neutral, extends
         self.domain, self.cases, self.avoid, self.tol, self.reference = domain, cases, tuple(avoid), tol, reference
         self.doc, self.tf = doc, tf or "".join(w.capitalize() for w in name.split("_"))
         self._check_rules()
+        self.widen = bool(accepts & FLOAT) and (not accepts & STRING if widen is None else widen)
+        self.lanes = accepts | HALF if accepts & FLOAT and not self.widen else accepts  # the dtypes that `kernel` itself computes with
         self.plans: dict[Any, Plan | None] = {}
         self.bound: Callable | None = None  # the dispatch, bound to this row on its first call without attributes
         TABLE[name] = self
+
+    def compute(self, *arrays: Any, **attrs: Any) -> Any:
+        """The kernel on arrays of any dtype that the row takes; ``kernel`` itself is for those in ``lanes``."""
+        if not self.widen or not any([a.dtype in _HALVES for a in arrays]):
+            return self.kernel(*arrays, **attrs)
+        out = self.kernel(*[a.astype(np.float32) if a.dtype in _HALVES else a for a in arrays], **attrs)
+        if isinstance(self.out, DType):
+            return out
+        if self.out is None and not self.multi:
+            return out.astype(arrays[self.like].dtype)
+        says = self.shape(*[Aval(a.shape, of_numpy[a.dtype]) for a in arrays], **attrs)
+        if self.multi:
+            return tuple([o.astype(s.dtype.np, copy=False) for o, s in zip(out, says, strict=True)])
+        return out.astype(says.dtype.np, copy=False)
 
     def _check_rules(self) -> None:
         """A misspelt parameter would show only when somebody differentiates."""
@@ -247,6 +285,9 @@ class Primitive:
 
     def __reduce__(self) -> tuple:
         return _row, (self.name,)
+
+
+_HALVES = (float16.np, bfloat16.np)
 
 
 def _row(name: str) -> Primitive:

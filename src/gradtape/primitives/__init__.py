@@ -9,7 +9,7 @@ import importlib
 from . import structure, reduction, elementwise, activation, contraction, indexing, random  # noqa: I001  (structure first: the others build on it)
 from ..ground.primitive import TABLE, Primitive
 
-LATER = ()  # families loaded on first use
+LATER = ("convolution", "ctc", "distribution", "fourier", "pooling", "segment", "sorting", "special", "image", "windows", "solving", "decomposition", "matrix_functions")  # families loaded on first use
 
 
 def complete() -> dict[str, Primitive]:

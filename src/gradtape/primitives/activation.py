@@ -22,19 +22,6 @@ _ndarray = np.ndarray
 # -- kernels' common parts -----------------------------------------------------------------------------------------------
 
 
-def through_float32(kernel: Callable) -> Callable:
-    """``kernel``, computed in float32 for float16 and bfloat16."""
-
-    def f(*arrays: Any, **attrs: Any) -> Any:
-        t = arrays[0].dtype
-        if t.itemsize != 2:
-            return kernel(*arrays, **attrs)
-        out = kernel(*[a.astype(np.float32) if a.dtype == t else a for a in arrays], **attrs)
-        return tuple([o.astype(t) for o in out]) if type(out) is tuple else out.astype(t)
-
-    return f
-
-
 # np.maximum(x, 0) repeats a scalar element by element; against an array of zeros it runs two to three times as fast.
 _BLOCK = 1 << 16
 _zero_blocks: dict[Any, np.ndarray] = {}
@@ -64,7 +51,7 @@ def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 def _gate(name: str, kernel: Callable, **row: Any) -> Primitive:
     """The row gradients · slope(features), for a slope that is piecewise constant."""
     row.setdefault("grad", (lambda g, features: gate(g, features), lambda g: st.zeros_like(g)))
-    gate = elementwise(name, "gradients features", kernel, accepts=row.pop("accepts", REAL), avoid=(0, 6), **row)
+    gate = elementwise(name, "gradients features", kernel, accepts=row.pop("accepts", REAL), widen=row.pop("widen", False), avoid=(0, 6), **row)
     return gate
 
 
@@ -89,7 +76,7 @@ def _relu_into(x: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 _ROW = 1 << 13
 
-relu = unary("relu", _relu, lambda g, out: relu_grad(g, out), (-3, 3), REAL, ufunc=_relu_into, avoid=(0,),
+relu = unary("relu", _relu, lambda g, out: relu_grad(g, out), (-3, 3), REAL, ufunc=_relu_into, avoid=(0,), widen=False,
              doc="max(x, 0), elementwise. Its gradient at 0 is 0.")  # fmt: skip
 
 
@@ -108,7 +95,7 @@ def _relu_grad_into(g: np.ndarray, y: np.ndarray, out: np.ndarray) -> np.ndarray
 relu_grad = _gate("relu_grad", _relu_grad, ufunc=_relu_grad_into, domain=((-3, 3), (-3, 3)),
                   doc="The gradients where the features are positive, else 0.")  # fmt: skip
 
-relu6 = unary("relu6", lambda x: np.minimum(_relu(x), x.dtype.type(6)), lambda g, out: relu6_grad(g, out), (-3, 9), REAL,
+relu6 = unary("relu6", lambda x: np.minimum(_relu(x), x.dtype.type(6)), lambda g, out: relu6_grad(g, out), (-3, 9), REAL, widen=False,
               avoid=(0, 6), doc="min(max(x, 0), 6), elementwise.")  # fmt: skip
 relu6_grad = _gate("relu6_grad", lambda g, y: g * ((y > 0) & (y < 6)).astype(g.dtype), domain=((-3, 3), (-3, 9)),
                    doc="The gradients where the features lie between 0 and 6, else 0.")  # fmt: skip
@@ -135,7 +122,7 @@ def _leaky_cases(n: int) -> Callable:
 leaky_relu = elementwise("leaky_relu", "x", _leaky_relu, shape=lambda x, *, alpha: x, cases=_leaky_cases(1), accepts=FLOAT, avoid=(0,),
                          grad=(lambda g, x, alpha: leaky_relu_grad(g, x, alpha=alpha),),
                          doc="x where x is positive, else alpha·x.")  # fmt: skip
-leaky_relu_grad = _gate("leaky_relu_grad", _leaky_relu_grad, accepts=FLOAT, shape=lambda g, y, *, alpha: ew._shape_rule(None)(g, y), cases=_leaky_cases(2),
+leaky_relu_grad = _gate("leaky_relu_grad", _leaky_relu_grad, accepts=FLOAT, widen=True, shape=lambda g, y, *, alpha: ew._shape_rule(None)(g, y), cases=_leaky_cases(2),
                         grad=(lambda g, features, alpha: leaky_relu_grad(g, features, alpha=alpha), lambda g: st.zeros_like(g)),
                         doc="The gradients, multiplied by alpha where the features are not positive.")  # fmt: skip
 
@@ -151,7 +138,7 @@ def _elu(x: Any) -> Any:
     return np.maximum(x, 0) + np.expm1(np.minimum(x, 0))
 
 
-elu = unary("elu", through_float32(_elu), lambda g, out: g * (ew.minimum(st.zeros_like(out), out) + 1), (-3, 3), FLOAT, avoid=(0,),
+elu = unary("elu", _elu, lambda g, out: g * (ew.minimum(st.zeros_like(out), out) + 1), (-3, 3), FLOAT, avoid=(0,),
             doc="x where x is positive, else exp(x) - 1.")  # fmt: skip
 
 
@@ -159,10 +146,10 @@ def _selu(x: Any) -> Any:
     return x.dtype.type(_SCALE) * np.maximum(x, 0) + x.dtype.type(_SCALE * _ALPHA) * np.expm1(np.minimum(x, 0))
 
 
-selu = unary("selu", through_float32(_selu),
+selu = unary("selu", _selu,
              lambda g, out: g * ew.select(ew.less(out, st.zeros_like(out)), out + _SCALE * _ALPHA, st.full_like(out, value=_SCALE)),
              (-3, 3), FLOAT, avoid=(0,), doc="elu with the scales that keep mean 0 and variance 1 from layer to layer.")  # fmt: skip
-softsign = unary("softsign", through_float32(lambda x: x / (1 + np.abs(x))), lambda g, x: g * ew.square(ew.reciprocal(1 + ew.abs(x))),
+softsign = unary("softsign", lambda x: x / (1 + np.abs(x)), lambda g, x: g * ew.square(ew.reciprocal(1 + ew.abs(x))),
                  (-3, 3), FLOAT, avoid=(0,), doc="x / (1 + |x|), elementwise.")  # fmt: skip
 
 # x·Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016, Gaussian Error Linear Units), and its approximation
@@ -186,7 +173,7 @@ def _d_gelu(g: Any, x: Any, approximate: bool) -> Any:
     return g * (0.5 * ew.erfc(-math.sqrt(0.5) * x) + x * ew.exp(-0.5 * ew.square(x)) * (1 / math.sqrt(2 * math.pi)))
 
 
-gelu = elementwise("gelu", "x", through_float32(_gelu), shape=lambda x, *, approximate: x, grad=(_d_gelu,), accepts=FLOAT,
+gelu = elementwise("gelu", "x", _gelu, shape=lambda x, *, approximate: x, grad=(_d_gelu,), accepts=FLOAT,
                    cases=lambda rng: [((rng.uniform(-3, 3, (2, 3)),), {"approximate": a}) for a in (False, True)],
                    doc="x·Φ(x) with the normal distribution function Φ, or its approximation by tanh.")  # fmt: skip
 
@@ -258,23 +245,25 @@ def _softmax_cases(rng: Any) -> list:
     ]
 
 
-def _softmax_row(name: str, kernel: Callable, grad: Callable, reference: str, doc: str) -> Primitive:
+def _softmax_row(name: str, kernel: Callable, grad: Callable, jvp: Callable, reference: str, doc: str) -> Primitive:
     def scipy_value(x: Any, *, axis: int) -> Any:
         import scipy.special
 
         return getattr(scipy.special, reference)(x, axis)
 
-    return Primitive(name, "x", through_float32(_needs_axis(kernel)), shape=_along, grad=(grad,), accepts=FLOAT, batch=st._shift_axis,
-                     cases=_softmax_cases, reference=scipy_value, doc=doc)  # fmt: skip
+    return Primitive(name, "x", _needs_axis(kernel), shape=_along, grad=(grad,), accepts=FLOAT, batch=st._shift_axis,
+                     jvp=lambda xs, ts, outs, attrs: [jvp(ts[0], outs[0], **attrs)], cases=_softmax_cases, reference=scipy_value, doc=doc)  # fmt: skip
 
 
 def _sum(x: Any, axis: int) -> Any:
     return rd.sum(x, axis=(axis,), keepdims=True)
 
 
-softmax = _softmax_row("softmax", _softmax, lambda g, out, axis: (g - _sum(g * out, axis)) * out, "softmax",
+_through = lambda g, out, axis: (g - _sum(g * out, axis)) * out  # its matrix is symmetric
+softmax = _softmax_row("softmax", _softmax, _through, _through, "softmax",
                        "exp(x) / sum(exp(x)) along an axis, without overflow.")  # fmt: skip
-log_softmax = _softmax_row("log_softmax", _log_softmax, lambda g, out, axis: g - ew.exp(out) * _sum(g, axis), "log_softmax",
+log_softmax = _softmax_row("log_softmax", _log_softmax, lambda g, out, axis: g - ew.exp(out) * _sum(g, axis),
+                           lambda t, out, axis: t - _sum(ew.exp(out) * t, axis), "log_softmax",
                            "x - log(sum(exp(x))) along an axis, without overflow.")  # fmt: skip
 
 # -- cross-entropies ---------------------------------------------------------------------------------------------------------
@@ -331,6 +320,20 @@ def _d_labels(g: tuple, logits: Any, axis: int) -> Any:
     return -of_back if d is None else d - of_back
 
 
+def _xent_jvp(xs: tuple, ts: list, outs: list, axis: int) -> list:
+    """The transpose of the two rules: of the loss <out[1], ż> - <log softmax(z), ẏ>, of softmax - labels the softmax's less ẏ."""
+    dz, dy = ts
+    loss = back = None
+    if dz is not None:
+        loss = rd.sum(outs[1] * dz, axis=(axis,), keepdims=False)
+        back = _through(dz, softmax(xs[0], axis=axis), axis)
+    if dy is not None:
+        of_labels = rd.sum(log_softmax(xs[0], axis=axis) * dy, axis=(axis,), keepdims=False)
+        loss = -of_labels if loss is None else loss - of_labels
+        back = -dy if back is None else back - dy
+    return [loss, back]
+
+
 def _xent_cases(rng: Any) -> list:
     def case(axis: int, *shape: int) -> tuple:
         y = rng.uniform(0.1, 1, shape)
@@ -340,7 +343,8 @@ def _xent_cases(rng: Any) -> list:
 
 
 softmax_xent = Primitive(
-    "softmax_xent", "logits labels", through_float32(_softmax_xent), shape=_softmax_xent_shape, grad=(_d_logits, _d_labels), accepts=FLOAT,
+    "softmax_xent", "logits labels", _softmax_xent, shape=_softmax_xent_shape, grad=(_d_logits, _d_labels), accepts=FLOAT,
+    jvp=lambda xs, ts, outs, attrs: _xent_jvp(xs, ts, outs, attrs["axis"]),
     multi=True, batch=st._shift_axis, cases=_xent_cases, tf="SoftmaxCrossEntropyWithLogits",
     doc="The cross-entropy -sum(labels · log(softmax(logits))) along an axis, and softmax(logits) - labels.",
 )  # fmt: skip
@@ -401,7 +405,8 @@ def _sparse_cases(rng: Any) -> list:
 
 
 sparse_softmax_xent = Primitive(
-    "sparse_softmax_xent", "logits labels", through_float32(_sparse_xent), shape=_sparse_xent_shape, grad=(_sparse_d_logits, None),
+    "sparse_softmax_xent", "logits labels", _sparse_xent, shape=_sparse_xent_shape, grad=(_sparse_d_logits, None),
+    jvp=lambda xs, ts, outs, attrs: _xent_jvp(xs, [ts[0], None], outs, len(xs[0]._shape) - 1),
     accepts=FLOAT, multi=True, batch=_batch_sparse, cases=_sparse_cases, tf="SparseSoftmaxCrossEntropyWithLogits",
     doc="-log(softmax(logits)[label]) along the last axis, and softmax(logits) - one_hot(label).",
 )  # fmt: skip
@@ -412,7 +417,7 @@ def _sigmoid_xent(x: Any, z: Any) -> Any:
 
 
 # -z·log(sigmoid(x)) - (1 - z)·log(1 - sigmoid(x)) = x - x·z + log(1 + exp(-x)), written without overflow
-sigmoid_xent = binary("sigmoid_xent", through_float32(_sigmoid_xent), lambda g, x, y: g * (ew.sigmoid(x) - y), lambda g, x: -g * x,
+sigmoid_xent = binary("sigmoid_xent", _sigmoid_xent, lambda g, x, y: g * (ew.sigmoid(x) - y), lambda g, x: -g * x,
                       ((-4, 4), (0, 1)), FLOAT, tf="SigmoidCrossEntropyWithLogits",
                       doc="The cross-entropy of labels y with sigmoid(x), elementwise.")  # fmt: skip
 
@@ -424,7 +429,8 @@ def _l2_loss(x: Any) -> Any:
     return np.dot(flat, flat) * flat.dtype.type(0.5)
 
 
-l2_loss = Primitive("l2_loss", "x", through_float32(_l2_loss), shape=lambda x: Aval((), x.dtype), grad=(lambda g, x: g * x,), accepts=FLOAT,
+l2_loss = Primitive("l2_loss", "x", _l2_loss, shape=lambda x: Aval((), x.dtype), grad=(lambda g, x: g * x,), accepts=FLOAT,
+                    jvp=lambda xs, ts, outs, attrs: [rd.sum(xs[0] * ts[0], axis=tuple(range(len(xs[0]._shape))), keepdims=False)],
                     batch=lambda p, xs, batched, attrs: rd.sum(ew.square(xs[0]), axis=tuple(range(1, len(xs[0]._shape))), keepdims=False) * 0.5,
                     cases=lambda rng: [((rng.uniform(-3, 3, s),), {}) for s in ((), (5,), (2, 3))], tf="L2Loss",
                     doc="Half the sum of the squares of all elements.")  # fmt: skip
@@ -448,6 +454,6 @@ def _keep_shape(x: Aval, keep: Aval) -> Aval:
     return ew._shape_rule(None)(x, keep)
 
 
-keep_where = elementwise("keep_where", "x keep", _keep_where, shape=_keep_shape, accepts=FLOAT, linear=True, domain=((-3, 3), (0, 1)),
+keep_where = elementwise("keep_where", "x keep", _keep_where, shape=_keep_shape, accepts=FLOAT, linear=True, widen=False, domain=((-3, 3), (0, 1)),
                          grad=(lambda g, keep: keep_where(g, keep), None),
                          reference=lambda x, keep: np.where(keep, x, 0.0), doc="x where the mask is true, else 0.")  # fmt: skip

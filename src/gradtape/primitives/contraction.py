@@ -26,11 +26,6 @@ Shape = tuple[int, ...]
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
-def _halves(t: np.dtype) -> bool:
-    """Whether ``t`` is float16 or bfloat16, which are multiplied and summed in float32."""
-    return t.itemsize == 2 and t.kind in "fV"
-
-
 def _mixed(op: str, i: int, first: DType, other: DType) -> str:
     return f"cannot compute {op} as input #{i}(zero-based) was expected to be a {first.name} tensor but is a {other.name} tensor: convert one with tf.cast."
 
@@ -45,9 +40,6 @@ def _matmul(x: Any, y: Any, *, transpose_x: bool, transpose_y: bool) -> Any:
         return (x.T if transpose_x else x).dot(y.T if transpose_y else y)
     if x.ndim < 2 or y.ndim < 2 or y.dtype != t:
         raise ValueError("two matrices of one dtype are wanted")
-    if _halves(t):
-        x, y = x.astype(np.float32), y.astype(np.float32)
-        return _matmul(x, y, transpose_x=transpose_x, transpose_y=transpose_y).astype(t)
     if transpose_x:
         x = x.swapaxes(-1, -2)
     if transpose_y:
@@ -135,7 +127,7 @@ def _matmul_reference(x: Any, y: Any, *, transpose_x: bool, transpose_y: bool) -
 
 
 matmul = Primitive(
-    "matmul", "x y", _matmul, shape=_matmul_shape, grad=(_matmul_dx, _matmul_dy), accepts=NUMERIC, broadcasts=True, batch=ew.batch_elementwise,
+    "matmul", "x y", _matmul, shape=_matmul_shape, grad=(_matmul_dx, _matmul_dy), accepts=NUMERIC, broadcasts=True, multilinear=True, batch=ew.batch_elementwise,
     cases=_matmul_cases, reference=_matmul_reference, tf="MatMul",
     doc="The product of matrices, or of batches of them whose batch dimensions broadcast. Either may be transposed first.",
 )  # fmt: skip
@@ -196,15 +188,14 @@ def _einsum(*xs: Any, equation: str) -> Any:
     for x in xs:
         if x.dtype != t:
             raise ValueError("mixed dtypes")
-    live = [x.astype(np.float32) for x in xs] if _halves(t) else list(xs)
+    live = list(xs)
     for i, j, f in _program(equation, tuple([x.shape for x in xs]), t.kind in "iu"):
         if j is None:
             live[i] = f(live[i])
         else:
             y = live.pop(j)
             live.append(f(live.pop(i), y))
-    out = live[0]
-    return out[()] if out.dtype is t else out.astype(t)
+    return live[0][()]
 
 
 @lru_cache(maxsize=1024)
@@ -371,6 +362,6 @@ def _einsum_cases(rng: Any) -> list:
 
 
 einsum = Primitive(
-    "einsum", "*xs", _einsum, shape=_einsum_shape, grad=_einsum_grad, accepts=NUMERIC, batch=_batch_einsum, cases=_einsum_cases,
+    "einsum", "*xs", _einsum, shape=_einsum_shape, grad=_einsum_grad, accepts=NUMERIC, multilinear=True, batch=_batch_einsum, cases=_einsum_cases,
     reference=lambda *xs, equation: np.einsum(equation, *xs), doc="Products of tensors' elements, summed as an equation of labels says.",
 )  # fmt: skip

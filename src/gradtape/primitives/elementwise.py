@@ -64,16 +64,12 @@ def binary(name: str, kernel: Callable, grad_x: Callable | None, grad_y: Callabl
 
 
 def special(name: str) -> Callable:
-    """The kernel that is scipy.special's function ``name``, imported on its first use; half precisions go through float32."""
+    """The kernel that is scipy.special's function ``name``, imported on its first use."""
 
     def kernel(*arrays: Any, **attrs: Any) -> Any:
         import scipy.special
 
-        f = getattr(scipy.special, name)
-        a = arrays[0]
-        if a.dtype.itemsize == 2:
-            return f(*[x.astype(np.float32) for x in arrays], **attrs).astype(a.dtype)
-        return f(*arrays, **attrs)
+        return getattr(scipy.special, name)(*arrays, **attrs)
 
     kernel.__name__ = name
     return kernel
@@ -82,7 +78,7 @@ def special(name: str) -> Callable:
 # -- arithmetic --------------------------------------------------------------------------------------------------------
 
 add = binary(
-    "add", operator.add, lambda g: g, lambda g: g, ufunc=np.add, tf="AddV2", linear=True, doc="x + y, elementwise."
+    "add", operator.add, lambda g: g, lambda g: g, ufunc=np.add, tf="AddV2", linear=True, widen=False, doc="x + y, elementwise."
 )
 sub = binary(
     "subtract",
@@ -90,6 +86,8 @@ sub = binary(
     lambda g: g,
     lambda g: -g,
     ufunc=np.subtract,
+    widen=False,
+    neutral=(None, 0),
     tf="Sub",
     linear=True,
     doc="x - y, elementwise.",
@@ -100,11 +98,13 @@ mul = binary(
     lambda g, y: g * y,
     lambda g, x: x * g,
     ufunc=np.multiply,
+    widen=False,
+    neutral=(1, 1),
     tf="Mul",
     doc="x * y, elementwise.",
 )
 div = binary("divide", operator.truediv, lambda g, y: g / y, lambda g, x, y: g * ((-x / y) / y), ((-3, 3), (0.5, 3)), INEXACT,
-             ufunc=np.true_divide, tf="RealDiv", doc="x / y, elementwise.")  # fmt: skip
+             ufunc=np.true_divide, widen=False, neutral=(None, 1), tf="RealDiv", doc="x / y, elementwise.")  # fmt: skip
 neg = unary(
     "negative",
     operator.neg,
@@ -112,6 +112,7 @@ neg = unary(
     (-3, 3),
     NUMERIC,
     ufunc=np.negative,
+    widen=False,
     tf="Neg",
     linear=True,
     doc="-x, elementwise.",
@@ -164,10 +165,6 @@ truncatemod = binary("truncatemod", _nonzero_divisor(np.fmod), lambda g: g, lamb
 
 
 def _truncatediv(x: Any, y: Any) -> Any:
-    if (
-        y.dtype.itemsize == 2 and y.dtype.kind in "fV"
-    ):  # a quotient rounded in its own dtype may round up to the next integer
-        return _truncatediv(x.astype(np.float32), y.astype(np.float32)).astype(x.dtype)
     if y.dtype.kind == "f":
         return np.trunc(x / y)
     q = np.floor_divide(np.abs(x), np.abs(y))
@@ -177,9 +174,9 @@ def _truncatediv(x: Any, y: Any) -> Any:
 truncatediv = binary("truncatediv", _nonzero_divisor(_truncatediv), None, None, ((-9, 9), (0.5, 3)), REAL, tf="TruncateDiv",
                      doc="x / y, rounded towards zero. Its gradient is None.")  # fmt: skip
 maximum = binary("maximum", np.maximum, lambda g, x, y: select(greater_equal(x, y), g, st.zeros_like(g)),
-                 lambda g, x, y: select(greater_equal(x, y), st.zeros_like(g), g), accepts=REAL, doc="The larger of x and y; at a tie the gradient goes to x.")  # fmt: skip
+                 lambda g, x, y: select(greater_equal(x, y), st.zeros_like(g), g), accepts=REAL, widen=False, doc="The larger of x and y; at a tie the gradient goes to x.")  # fmt: skip
 minimum = binary("minimum", np.minimum, lambda g, x, y: select(less_equal(x, y), g, st.zeros_like(g)),
-                 lambda g, x, y: select(less_equal(x, y), st.zeros_like(g), g), accepts=REAL, doc="The smaller of x and y; at a tie the gradient goes to x.")  # fmt: skip
+                 lambda g, x, y: select(less_equal(x, y), st.zeros_like(g), g), accepts=REAL, widen=False, doc="The smaller of x and y; at a tie the gradient goes to x.")  # fmt: skip
 
 
 def _squared_difference(x: Any, y: Any) -> Any:
@@ -214,7 +211,7 @@ xlog1py = binary("xlog1py", lambda x, y: np.where(x == 0, x.dtype.type(0), x * n
                  lambda g, x, y: g * select(equal(x, st.zeros_like(x)), st.zeros_like(y), log1p(y)), lambda g, x, y: g * xdivy(x, y + 1),
                  ((0.2, 3), (0.5, 3)), INEXACT, doc="x * log1p(y), and 0 where x is 0.")  # fmt: skip
 
-abs = unary("abs", np.abs, lambda g, x: st.match(g, x) * sign(x), (-3, 3), NUMERIC, ufunc=None, out="kernel", avoid=(0,),  # type: ignore[arg-type]
+abs = unary("abs", np.abs, lambda g, x: st.match(g, x) * sign(x), (-3, 3), NUMERIC, ufunc=None, out="kernel", avoid=(0,), widen=False,  # type: ignore[arg-type]
             shape=lambda x: Aval(x.shape, x.dtype.real_dtype), doc="The absolute value; real for complex x.")  # fmt: skip
 
 
@@ -226,19 +223,20 @@ def _sign_grad(g: Any, x: Any) -> Any:
     return divide_no_nan(g - unit * st.match(real(g * conj(unit)), x), st.match(abs(x), x))
 
 
-sign = unary("sign", np.sign, _sign_grad, (-3, 3), NUMERIC, avoid=(0,), holomorphic=False,
+sign = unary("sign", np.sign, _sign_grad, (-3, 3), NUMERIC, avoid=(0,), holomorphic=False, widen=False,
              doc="-1, 0 or 1, with gradient 0; x/|x| for complex x.")  # fmt: skip
-square = unary("square", np.square, lambda g, x: g * (2 * x), (-3, 3), NUMERIC, doc="x², elementwise.")
+square = unary("square", np.square, lambda g, x: g * (2 * x), (-3, 3), NUMERIC, widen=False, doc="x², elementwise.")
 reciprocal = unary(
     "reciprocal",
     lambda x: 1 / x,
     lambda g, out: -g * out * out,
     (0.5, 3),
     ufunc=None,
+    widen=False,
     tf="Reciprocal",
     doc="1 / x, elementwise.",
 )
-sqrt = unary("sqrt", np.sqrt, lambda g, out: xdivy(g * 0.5, out), (0.3, 4), doc="The square root.")
+sqrt = unary("sqrt", np.sqrt, lambda g, out: xdivy(g * 0.5, out), (0.3, 4), widen=False, doc="The square root.")
 rsqrt = unary(
     "rsqrt",
     lambda x: 1 / np.sqrt(x),
@@ -259,8 +257,6 @@ def _pow(x: Any, y: Any) -> Any:
         raise InvalidArgumentError(
             "Integers to negative integer powers are not allowed: use tf.cast to make the base a float."
         )
-    if kind == "V":  # bfloat16
-        return np.power(x.astype(np.float32), y.astype(np.float32)).astype(y.dtype)
     return np.power(x, y)
 
 
@@ -271,8 +267,17 @@ def _safe_log(x: Any) -> Any:
     return select(safe, log(select(safe, x, st.ones_like(x))), zero)
 
 
+def _pow_slope(u: Any, x: Any, y: Any) -> Any:
+    if type(y) is not np.ndarray:
+        if y == 2:
+            return u * y * x
+        if y == 1 and getattr(u, "shape", ()) == getattr(x, "shape", ()):
+            return u * y  # x**0 is 1 for all x
+    return u * y * _pow(x, y - y.dtype.type(1))
+
+
 # u·y·x**(y-1) as one row: squares and cubes are everywhere, and four operations cost four times as much as one
-pow_slope = elementwise("pow_slope", "u x y", lambda u, x, y: u * y * _pow(x, y - y.dtype.type(1)), accepts=INEXACT, domain=((-3, 3), (0.3, 3), (-2, 2)),
+pow_slope = elementwise("pow_slope", "u x y", _pow_slope, accepts=INEXACT, domain=((-3, 3), (0.3, 3), (-2, 2)),
                         grad=(lambda g, x, y: pow_slope(g, x, y), lambda g, u, x, y: pow_slope(g * u * y, x, y - 1),
                               lambda g, u, x, y: g * u * pow(x, y - 1) * (1 + y * _safe_log(x))), doc="u·y·x**(y-1), the derivative of pow along u.")  # fmt: skip
 pow = binary(
@@ -281,6 +286,7 @@ pow = binary(
     lambda g, x, y: pow_slope(g, x, y),
     lambda g, x, out: g * (out * _safe_log(x)),
     ((0.3, 3), (-2, 2)),
+    neutral=(None, 1),
     doc="x raised to the power y.",
 )
 
@@ -295,8 +301,6 @@ log1p = unary("log1p", np.log1p, lambda g, x: g / (1 + x), (-0.7, 3), doc="log(1
 def _sigmoid(x: Any) -> Any:
     if x.dtype.kind == "c":
         return 1 / (1 + np.exp(-x))
-    if x.dtype.itemsize == 2:
-        return _sigmoid(x.astype(np.float32)).astype(x.dtype)
     # exp of a non-positive number cannot overflow; both halves keep full relative accuracy
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, x.dtype.type(1), e)[()] / (1 + e)
@@ -381,27 +385,28 @@ def _on_floats(f: Callable) -> Callable:
     return lambda x: x if x.dtype.kind in "iu" else f(x)
 
 
-floor = unary("floor", np.floor, None, (-3, 3), FLOAT, doc="The largest integer not above x. Its gradient is None.")
-ceil = unary("ceil", np.ceil, None, (-3, 3), FLOAT, doc="The smallest integer not below x. Its gradient is None.")
+floor = unary("floor", np.floor, None, (-3, 3), FLOAT, widen=False, doc="The largest integer not above x. Its gradient is None.")
+ceil = unary("ceil", np.ceil, None, (-3, 3), FLOAT, widen=False, doc="The smallest integer not below x. Its gradient is None.")
 round = unary(
     "round",
     _on_floats(np.rint),
     None,
     (-3, 3),
     REAL,
+    widen=False,
     ufunc=None,
     doc="The nearest integer, halves to even. Its gradient is None.",
 )
 rint = unary(
-    "rint", np.rint, None, (-3, 3), FLOAT, doc="The nearest integer of a float, halves to even. Its gradient is None."
+    "rint", np.rint, None, (-3, 3), FLOAT, widen=False, doc="The nearest integer of a float, halves to even. Its gradient is None."
 )
-trunc = unary("trunc", np.trunc, None, (-3, 3), FLOAT, doc="x without its fraction. Its gradient is None.")
+trunc = unary("trunc", np.trunc, None, (-3, 3), FLOAT, widen=False, doc="x without its fraction. Its gradient is None.")
 
 # -- comparison and logic --------------------------------------------------------------------------------------------------
 
 
 def _compare(name: str, kernel: Callable, accepts: int, doc: str) -> Primitive:
-    return binary(name, kernel, None, None, accepts=accepts, out=bool_, ufunc=None, doc=doc)
+    return binary(name, kernel, None, None, accepts=accepts, out=bool_, ufunc=None, widen=False, doc=doc)
 
 
 def _equal(x: Any, y: Any) -> Any:
@@ -464,9 +469,9 @@ select = elementwise("select", "condition x y", lambda c, x, y: np.where(c, st._
 # -- complex numbers: these rules are not holomorphic and say themselves what becomes of g ---------------------------------
 
 conj = unary(
-    "conj", np.conj, lambda g: conj(g), (-3, 3), NUMERIC, holomorphic=False, linear=True, doc="The complex conjugate."
+    "conj", np.conj, lambda g: conj(g), (-3, 3), NUMERIC, holomorphic=False, linear=True, widen=False, doc="The complex conjugate."
 )
-real = unary("real", lambda x: np.real(x)[()], lambda g, x: st.match(g, x), (-3, 3), NUMERIC, out="kernel", holomorphic=False, ufunc=None,  # type: ignore[arg-type]
+real = unary("real", lambda x: np.real(x)[()], lambda g, x: st.match(g, x), (-3, 3), NUMERIC, out="kernel", holomorphic=False, ufunc=None, widen=False,  # type: ignore[arg-type]
              shape=lambda x: Aval(x.shape, x.dtype.real_dtype), doc="The real part.")  # fmt: skip
 imag = unary("imag", lambda x: np.imag(x)[()], lambda g, x: st.match(g, x) * st.full_like(x, value=1j), (-3, 3), COMPLEX, out="kernel", holomorphic=False,  # type: ignore[arg-type]
              ufunc=None, shape=lambda x: Aval(x.shape, x.dtype.real_dtype), doc="The imaginary part.")  # fmt: skip

@@ -577,6 +577,7 @@ tensor_scatter_min = _tensor_scatter(
     _extreme_du,
     REAL,
     "The tensor and the updates, whichever is smaller, where index vectors say; ties share the gradient evenly.",
+    widen=False,
 )
 tensor_scatter_max = _tensor_scatter(
     "max",
@@ -584,6 +585,7 @@ tensor_scatter_max = _tensor_scatter(
     _extreme_du,
     REAL,
     "The tensor and the updates, whichever is larger, where index vectors say; ties share the gradient evenly.",
+    widen=False,
 )
 
 # -- places of what is not zero -------------------------------------------------------------------------------------------------

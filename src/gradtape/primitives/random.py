@@ -51,6 +51,9 @@ class Source:
         return self.bits.random_raw(-(-n * size // 8)).view(_WORD_OF[size])[:n]
 
 
+# The kinds of draw, of which each has streams of its own.
+UNIFORM, NORMAL, TRUNCATED_NORMAL, FULL_INT, INTEGERS, MASK, CATEGORICAL, PERMUTATION = range(1, 9)
+
 _WORD_OF: dict[int, Any] = {2: np.uint16, 4: np.uint32, 8: np.uint64}
 _thread = threading.local()
 
@@ -149,13 +152,13 @@ def _full_int(source: Source, shape: Shape, n: int, dtype: DType) -> Any:
     return source.words(n, dtype.size).view(dtype.np).reshape(shape)
 
 
-uniform = _draw("random_uniform", 1, _FLOATS, _uniform, "Numbers distributed uniformly over [0, 1).")
+uniform = _draw("random_uniform", UNIFORM, _FLOATS, _uniform, "Numbers distributed uniformly over [0, 1).")
 normal = _draw(
-    "random_normal", 2, _FLOATS, _normal, "Numbers distributed normally with mean 0 and standard deviation 1."
+    "random_normal", NORMAL, _FLOATS, _normal, "Numbers distributed normally with mean 0 and standard deviation 1."
 )
-truncated_normal = _draw("random_truncated_normal", 3, _FLOATS, _truncated_normal,
+truncated_normal = _draw("random_truncated_normal", TRUNCATED_NORMAL, _FLOATS, _truncated_normal,
                          "Numbers distributed as the standard normal distribution is within (-2, 2).")  # fmt: skip
-full_int = _draw("random_full_int", 4, _WORDS, _full_int, "Integers, each that the dtype holds as likely as any other.")
+full_int = _draw("random_full_int", FULL_INT, _WORDS, _full_int, "Integers, each that the dtype holds as likely as any other.")
 
 # -- draws with parameters ---------------------------------------------------------------------------------------------------
 
@@ -163,7 +166,7 @@ full_int = _draw("random_full_int", 4, _WORDS, _full_int, "Integers, each that t
 def _integers(key: Any, low: Any, high: Any, *, shape: Shape) -> Any:
     if low.shape or high.shape or low.dtype != high.dtype or low.dtype.itemsize < 4:
         raise ValueError("wrong bounds")
-    source = _start(key, 5)
+    source = _start(key, INTEGERS)
     if not math.prod(shape):
         return np.empty(shape, low.dtype)
     if low >= high:
@@ -205,7 +208,7 @@ def _mask(key: Any, prob: Any, x: Any, *, shape: tuple) -> Any:
         raise ValueError("one probability")
     shape = _filled(shape, x.shape)
     limit = round(float(prob) * 2.0**32)
-    words = _start(key, 6).words(math.prod(shape), 4).reshape(shape)
+    words = _start(key, MASK).words(math.prod(shape), 4).reshape(shape)
     return np.full(shape, limit > 0)[()] if not 0 < limit < 1 << 32 else (words < np.uint32(limit))[()]
 
 
@@ -233,7 +236,7 @@ def _categorical(key: Any, logits: Any, *, num_samples: int, dtype: DType) -> An
     """By inverting the distribution function of each row, in dt.float64."""
     if np.ndim(logits) != 2 or not logits.shape[1]:
         raise ValueError("logits is no matrix")
-    source = _start(key, 7)
+    source = _start(key, CATEGORICAL)
     x = logits.astype(np.float64)
     top = x.max(1, keepdims=True)
     if not np.all(np.isfinite(top)):
@@ -277,7 +280,7 @@ categorical = Primitive(
 
 
 def _permutation(key: Any, n: int) -> np.ndarray:
-    return _start(key, 8).numbers.permutation(n)
+    return _start(key, PERMUTATION).numbers.permutation(n)
 
 
 def _shuffle(x: Any, key: Any) -> Any:

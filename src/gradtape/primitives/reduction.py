@@ -5,16 +5,18 @@ Attributes: ``axis`` is a sorted tuple of non-negative ints, ``keepdims`` a bool
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..ground.dtypes import BOOL, FLOAT, NUMERIC, REAL, int64
+from ..ground.dtypes import BOOL, FLOAT, INEXACT, NUMERIC, REAL, int64
 from ..ground.errors import invalid
 from ..ground.primitive import Aval, Primitive
-from ..ground.shapes import check_axes, check_axis, dims_text
+from ..ground.shapes import TensorShape, check_axes, check_axis, dims_text
 from . import elementwise as ew
+from . import indexing
 from . import structure as st
 
 Axes = tuple[int, ...]
@@ -48,7 +50,7 @@ def reduction(name: str, kernel: Callable, grad: Callable | None, accepts: int, 
 
 
 def _reducer(ufunc: Any) -> Callable:
-    """``ufunc.reduce`` in the array's own dtype; half precisions accumulate in float32."""
+    """``ufunc.reduce`` in the array's own dtype."""
     reduce = ufunc.reduce
 
     def kernel(x: Any, *, axis: Axes, keepdims: bool) -> Any:
@@ -56,11 +58,7 @@ def _reducer(ufunc: Any) -> Callable:
             if axis:
                 raise ValueError("axis out of range")
             return x
-        t = x.dtype
-        if t.itemsize == 2 and t.kind in "fV":
-            r = reduce(x.astype(np.float32), axis=axis, keepdims=keepdims).astype(t)
-        else:
-            r = reduce(x, axis=axis, dtype=t, keepdims=keepdims)
+        r = reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims)
         return r if type(r) is not np.ndarray or r.ndim else r[()]
 
     return kernel
@@ -109,8 +107,6 @@ def _mean(x: Any, *, axis: Axes, keepdims: bool) -> Any:
         total = _sum_kernel(x.astype(wide), axis=axis, keepdims=keepdims)
         count = total.dtype.type(n or 1)
         return np.where(total < 0, -(-total // count), total // count).astype(x.dtype)[()]
-    if x.dtype.itemsize == 2:
-        return _mean(x.astype(np.float32), axis=axis, keepdims=keepdims).astype(x.dtype)
     return _sum_kernel(x, axis=axis, keepdims=keepdims) / x.real.dtype.type(n)
 
 
@@ -133,7 +129,8 @@ def _prod_grad(g: Any, x: Any, axis: Axes, keepdims: bool) -> Any:
     return others * st.restore_axes(g, shape, axis, keepdims)
 
 
-prod = reduction("prod", _reducer(np.multiply), _prod_grad, NUMERIC, doc="The product along axes.")
+prod = reduction("prod", _reducer(np.multiply), _prod_grad, NUMERIC, doc="The product along axes.",
+                 jvp=lambda xs, ts, outs, attrs: [sum(ts[0] * _prod_grad(st.ones_like(outs[0]), xs[0], **attrs), **attrs)])  # fmt: skip
 
 
 def _tie_grad(g: Any, x: Any, out: Any, axis: Axes, keepdims: bool) -> Any:
@@ -143,17 +140,22 @@ def _tie_grad(g: Any, x: Any, out: Any, axis: Axes, keepdims: bool) -> Any:
     return ties * (st.restore_axes(g, s, axis, keepdims) / sum(ties, axis=axis, keepdims=True))
 
 
+def _tie_jvp(xs: tuple, ts: list, outs: list, attrs: dict) -> list:
+    """The mean of the tangents of the elements that attain the extreme value."""
+    (x,), (t,), (out,) = xs, ts, outs
+    ties = st.cast(ew.equal(x, st.restore_axes(out, x._shape, **attrs)), x._d)
+    return [sum(ties * t, **attrs) / sum(ties, **attrs)]
+
+
 max = reduction(
-    "max", _extreme(np.maximum), _tie_grad, REAL, doc="The largest element along axes; ties share the gradient evenly."
+    "max", _extreme(np.maximum), _tie_grad, REAL, jvp=_tie_jvp, widen=False, doc="The largest element along axes; ties share the gradient evenly."
 )
 min = reduction(
-    "min", _extreme(np.minimum), _tie_grad, REAL, doc="The smallest element along axes; ties share the gradient evenly."
+    "min", _extreme(np.minimum), _tie_grad, REAL, jvp=_tie_jvp, widen=False, doc="The smallest element along axes; ties share the gradient evenly."
 )
 
 
 def _logsumexp(x: Any, *, axis: Axes, keepdims: bool) -> Any:
-    if x.dtype.itemsize == 2:
-        return _logsumexp(x.astype(np.float32), axis=axis, keepdims=keepdims).astype(x.dtype)
     top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, x.dtype.type(0)).astype(x.dtype)
     out = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
@@ -167,8 +169,14 @@ def _logsumexp_grad(g: Any, x: Any, out: Any, axis: Axes, keepdims: bool) -> Any
     return e * ew.divide_no_nan(st.restore_axes(g, s, axis, keepdims), sum(e, axis=axis, keepdims=True))
 
 
+def _logsumexp_jvp(xs: tuple, ts: list, outs: list, attrs: dict) -> list:
+    """The mean of the tangents with the weights exp(x)."""
+    e = ew.exp(xs[0] - _finite(st.restore_axes(outs[0], xs[0]._shape, **attrs)))
+    return [ew.divide_no_nan(sum(e * ts[0], **attrs), sum(e, **attrs))]
+
+
 logsumexp = reduction("logsumexp", _logsumexp, _logsumexp_grad,
-                      FLOAT, doc="log(sum(exp(x))) along axes, without overflow.")  # fmt: skip
+                      FLOAT, jvp=_logsumexp_jvp, doc="log(sum(exp(x))) along axes, without overflow.")  # fmt: skip
 
 
 def _finite(x: Any) -> Any:
@@ -207,7 +215,7 @@ def _arg(name: str, f: Callable, doc: str) -> Primitive:
                 x = np.where(nan, x.dtype.type(-np.inf if f is np.argmax else np.inf), x)
         return f(x, axis).astype(np.int64)
 
-    return Primitive(name, "x", kernel, shape=_arg_shape, accepts=REAL | BOOL, out=int64,
+    return Primitive(name, "x", kernel, shape=_arg_shape, accepts=REAL | BOOL, out=int64, widen=False,
                      batch=lambda p, xs, batched, attrs: p(xs[0], axis=attrs["axis"] + 1),
                      cases=lambda rng: [((rng.uniform(-3, 3, (2, 3)),), {"axis": a}) for a in (0, 1)], doc=doc)  # fmt: skip
 
@@ -224,14 +232,12 @@ argmin = _arg(
 
 def _running(accumulate: Callable, start: float) -> Callable:
     def kernel(x: Any, *, axis: int, exclusive: bool, reverse: bool) -> Any:
-        t = x.dtype
-        y = x.astype(np.float32) if t.itemsize == 2 and t.kind in "fV" else x
-        y = np.flip(y, axis) if reverse else y
+        y = np.flip(x, axis) if reverse else x
         r = accumulate(y, axis=axis, dtype=y.dtype)
         if exclusive and r.size:
             r = np.roll(r, 1, axis)
             r[(slice(None),) * axis + (0,)] = start
-        return (np.flip(r, axis) if reverse else r).astype(t, copy=False)
+        return np.flip(r, axis) if reverse else r
 
     return kernel
 
@@ -256,24 +262,99 @@ cumsum = Primitive("cumsum", "x", _running(np.add.accumulate, 0), shape=_running
                    doc="The running sum along an axis.")  # fmt: skip
 
 
-def _cumprod_grad(g: Any, x: Any, out: Any, axis: int, exclusive: bool, reverse: bool) -> Any:
-    return ew.divide_no_nan(cumsum(out * g, axis=axis, exclusive=exclusive, reverse=not reverse), x)
+def _recurrence(a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        raise ValueError("the shapes or dtypes differ")
+    back = slice(None, None, -1) if reverse else slice(None)
+    a, b = np.moveaxis(a, axis, 0)[back], np.moveaxis(b, axis, 0)[back]
+    n, width = len(a), math.prod(a.shape[1:])
+    out = np.empty(b.shape, b.dtype)
+    # Each step is a call of NumPy. Long and narrow ones go in blocks, side by side: first each as if it began at 0, with the product of its
+    # factors beside it, then from block to block what the one before hands on.
+    block = math.isqrt(n) if n > 64 and width < 4096 else n
+    blocks = n // block if block else 0
+    whole = blocks * block
+    across = lambda x: np.swapaxes(x[:whole].reshape(blocks, block, width), 0, 1).copy()
+    aa, y = across(a), across(b)  # each step side by side in memory
+    for j in range(1, block):
+        y[j] += aa[j] * y[j - 1]
+    if blocks > 1:
+        for j in range(1, block):
+            aa[j] *= aa[j - 1]
+        for i in range(1, blocks):
+            first = y[-1, i - 1]
+            y[:, i] += np.where(first == 0, first, aa[:, i] * first)  # where nothing is handed on, a factor that overflowed is not asked
+    out[:whole] = np.swapaxes(y, 0, 1).reshape(whole, *out.shape[1:])
+    for i in range(whole, n):
+        out[i] = a[i] * out[i - 1] + b[i]
+    return np.moveaxis(out[back], 0, axis)
 
 
-cumprod = Primitive("cumprod", "x", _running(np.multiply.accumulate, 1), shape=_running_shape, accepts=NUMERIC, cases=_running_cases, batch=st._shift_axis,
+def _recurrence_shape(a: Aval, b: Aval, *, axis: int, reverse: bool) -> Aval:
+    check_axis(axis, a.ndim)
+    if not TensorShape(a.shape).is_compatible_with(b.shape) or a.dtype is not b.dtype:
+        raise invalid(f"The factors and the terms of a recurrence must have one shape and dtype: got {a!r} and {b!r}.")
+    return Aval(tuple(TensorShape(a.shape).merge_with(b.shape)), a.dtype)
+
+
+def _next(x: Any, axis: int, reverse: bool) -> Any:
+    """At each place along ``axis``, what stands at the next (in reverse, the one before); 0 at the end."""
+    s = x._shape
+    n, index = s[axis], (slice(None),) * axis
+    if not n:
+        return x
+    rest = indexing.strided_slice(x, index=(*index, slice(0, n - 1, 1) if reverse else slice(1, n, 1)))
+    around = [(0, 0)] * len(s)
+    around[axis] = (1, 0) if reverse else (0, 1)
+    return st.pad(rest, paddings=tuple(around), value=0)
+
+
+def _recurrence_jvp(xs: tuple, ts: list, outs: list, attrs: dict) -> list:
+    """ẏ[i] = a[i] ẏ[i - 1] + ȧ[i] y[i - 1] + ḃ[i]."""
+    da, db = ts
+    term = None if da is None else da * _next(outs[0], attrs["axis"], not attrs["reverse"])
+    term = db if term is None else term if db is None else term + db
+    return [recurrence(xs[0], term, **attrs)]
+
+
+recurrence = Primitive(
+    "recurrence", "a b", _recurrence, shape=_recurrence_shape, accepts=INEXACT, batch=st._shift_axis,
+    grad=(lambda g, a, out, axis, reverse: recurrence(_next(a, axis, reverse), g, axis=axis, reverse=not reverse) * _next(out, axis, not reverse),
+          lambda g, a, axis, reverse: recurrence(_next(a, axis, reverse), g, axis=axis, reverse=not reverse)),
+    jvp=_recurrence_jvp,
+    cases=lambda rng: [((rng.uniform(-1, 1, s), rng.uniform(-1, 1, s)), {"axis": a, "reverse": r}) for s, a in (((4,), 0), ((3, 2), 0), ((2, 3), 1), ((0,), 0)) for r in (False, True)]
+    + [((rng.uniform(-1, 1, (70,)), rng.uniform(-1, 1, (70,))), {"axis": 0, "reverse": True})],
+    doc="The y of y[i] = a[i] y[i - 1] + b[i] along an axis (in reverse, of y[i] = a[i] y[i + 1] + b[i]), beyond whose end y is 0.",
+)  # fmt: skip
+
+
+def _cumprod_grad(g: Any, x: Any, axis: int, exclusive: bool, reverse: bool) -> Any:
+    """The product of those before x[i] times s[i] = g[i] + x[i + 1] s[i + 1], the sum over later j of g[j] with all between. Nothing is divided, so zeros are no exception."""
+    later = _next(g, axis, reverse) if exclusive else g
+    before = cumprod(x, axis=axis, exclusive=True, reverse=reverse)
+    return before * recurrence(_next(x, axis, reverse), later, axis=axis, reverse=not reverse)
+
+
+def _cumprod_cases(rng: Any) -> list:
+    zeros = np.array([[2.0, 0.0, 3.0, -1.0], [0.0, 0.0, 5.0, 0.0]])
+    return _running_cases(rng) + [((zeros,), {"axis": 1, "exclusive": e, "reverse": r}) for e in (False, True) for r in (False, True)]
+
+
+cumprod = Primitive("cumprod", "x", _running(np.multiply.accumulate, 1), shape=_running_shape, accepts=NUMERIC, cases=_cumprod_cases, batch=st._shift_axis,
                     grad=(_cumprod_grad,), doc="The running product along an axis.")  # fmt: skip
 
 
 def _cumulative_logsumexp_grad(g: Any, x: Any, out: Any, axis: int, exclusive: bool, reverse: bool) -> Any:
-    """The sum over later j of g_j exp(x_i - out_j), of the positive and of the negative g_j apart so that it can be done in logarithms."""
-
-    def part(c: Any) -> Any:
-        some = ew.greater(c, st.zeros_like(c))
-        least = st.full_like(c, value=-np.inf)
-        logs = ew.select(some, ew.log(ew.select(some, c, st.ones_like(c))) - _finite(out), least)
-        return ew.exp(cumulative_logsumexp(logs, axis=axis, exclusive=exclusive, reverse=not reverse) + x)
-
-    return part(g) - part(-g)
+    """exp(x[i] - out[i]) s[i], where s[i] = g[i] + exp(out[i] - out[i + 1]) s[i + 1] is the sum over later j of g[j] exp(out[i] - out[j]). No exponent is positive."""
+    inside = ew.greater(_next(st.ones_like(x), axis, reverse), st.zeros_like(x))  # all but the end
+    empty = ew.equal(out, st.full_like(out, value=-np.inf))
+    after = _next(_finite(out), axis, reverse)
+    kept = ew.logical_and(inside, ew.logical_not(empty))
+    factors = ew.select(kept, ew.exp(ew.select(kept, out - after, st.zeros_like(out))), st.zeros_like(out))
+    s = recurrence(factors, g, axis=axis, reverse=not reverse)
+    if exclusive:
+        return ew.exp(ew.select(inside, x - after, st.zeros_like(x))) * _next(s, axis, reverse)
+    return ew.exp(x - _finite(out)) * s
 
 
 cumulative_logsumexp = Primitive("cumulative_logsumexp", "x", _running(np.logaddexp.accumulate, -np.inf), shape=_running_shape, accepts=FLOAT,

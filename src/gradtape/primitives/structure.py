@@ -13,6 +13,7 @@ from ..ground.dtypes import (
     FLOAT,
     INT,
     NUMERIC,
+    STORAGE,
     DType,
     bool_,
     complex128,
@@ -45,7 +46,20 @@ def _array(x: Any) -> Any:
 # -- one tensor, same elements -------------------------------------------------------------------------------------------
 
 
-def _reshape_shape(x: Aval, *, shape: Shape) -> Aval:
+def _reshape(x: Any, *, shape: tuple) -> Any:
+    if not shape:
+        return np.reshape(x, shape)[()]
+    try:
+        return np.reshape(_array(x), shape)
+    except TypeError:
+        if None not in shape:
+            raise
+    return np.reshape(_array(x), [-1 if d is None else d for d in shape])
+
+
+def _reshape_shape(x: Aval, *, shape: tuple) -> Aval:
+    if shape.count(None) > 1:
+        raise TypeError(f"a reshape to {dims_text(shape)}: only one dimension may be what remains")
     if None not in x.shape and None not in shape and math.prod(x.shape) != math.prod(shape):
         raise invalid(
             f"Input to reshape is a tensor with {math.prod(x.shape)} values (shape {dims_text(x.shape)}), but the requested shape {dims_text(shape)} has {math.prod(shape)}."
@@ -54,7 +68,7 @@ def _reshape_shape(x: Aval, *, shape: Shape) -> Aval:
 
 
 reshape = Primitive(
-    "reshape", "x", lambda x, *, shape: np.reshape(_array(x), shape) if shape else np.reshape(x, shape)[()],
+    "reshape", "x", _reshape,
     shape=_reshape_shape, grad=(lambda g, x_shape: reshape(g, shape=x_shape),), linear=True,
     batch=lambda p, xs, batched, attrs: p(xs[0], shape=xs[0]._shape[:1] + attrs["shape"]),
     cases=lambda rng: [((_some(rng, 2, 3),), {"shape": (3, 2)}), ((_some(rng, 1),), {"shape": ()}), ((_some(rng),), {"shape": (1, 1)}), ((_some(rng, 0, 2),), {"shape": (2, 0)})],
@@ -152,8 +166,6 @@ def _sum_repeats_shape(g: Aval, *, n: int, repeats: int | Shape, axis: int) -> A
 
 
 def _sum_repeats(g: Any, *, n: int, repeats: int | Shape, axis: int) -> Any:
-    if g.dtype.itemsize == 2 and g.dtype.kind in "fV":
-        return _sum_repeats(g.astype(np.float32), n=n, repeats=repeats, axis=axis).astype(g.dtype)
     if g.shape[axis] != _times(repeats, n):
         raise ValueError("not what repeat gives")
     if isinstance(repeats, int):
@@ -330,6 +342,7 @@ def _pad_grad(g: Any, x_shape: Shape, paddings: tuple) -> Any:
 
 pad = Primitive(
     "pad", "x", _pad, shape=_pad_shape, grad=(_pad_grad,),  # affine: linear only where the value is 0
+    jvp=lambda xs, ts, outs, attrs: [pad(ts[0], paddings=attrs["paddings"], value=0)],
     batch=lambda p, xs, batched, attrs: p(xs[0], paddings=((0, 0), *attrs["paddings"]), value=attrs["value"]),
     cases=lambda rng: [((_some(rng, 2, 3),), {"paddings": ((1, 0), (0, 2)), "value": 0.0}), ((_some(rng, 2),), {"paddings": ((0, 3),), "value": 0.0})],
     tf="PadV2", doc="The tensor with a constant added before and after along each axis.",
@@ -347,7 +360,7 @@ def _cast(x: Any, *, dtype: DType, source: DType) -> Any:
 
 
 cast_p = Primitive(
-    "cast", "x", _cast, shape=lambda x, *, dtype, source: Aval(x.shape, dtype), accepts=NUMERIC | BOOL, out="kernel", holomorphic=False, linear=True,
+    "cast", "x", _cast, shape=lambda x, *, dtype, source: Aval(x.shape, dtype), accepts=NUMERIC | BOOL | STORAGE, out="kernel", holomorphic=False, linear=True, widen=False,
     grad=(lambda g, source: cast(g, source) if source.is_inexact else None,),
     batch=lambda p, xs, batched, attrs: p(xs[0], **attrs),
     cases=lambda rng: [((_some(rng, 2, 3),), {"dtype": d, "source": float64}) for d in (float64, float32, complex128, int32, bool_)]
@@ -383,7 +396,7 @@ def _bitcast_shape(x: Aval, *, dtype: DType) -> Aval:
     return Aval(x.shape[:-1] if has > had else x.shape, dtype)
 
 
-bitcast = Primitive("bitcast", "x", _bitcast, shape=_bitcast_shape, accepts=NUMERIC, out="kernel", batch=lambda p, xs, batched, attrs: p(xs[0], **attrs),
+bitcast = Primitive("bitcast", "x", _bitcast, shape=_bitcast_shape, accepts=NUMERIC | STORAGE, out="kernel", widen=False, batch=lambda p, xs, batched, attrs: p(xs[0], **attrs),
                     cases=lambda rng: [((rng.integers(-99, 99, (3, 2), np.int32),), {"dtype": d}) for d in (int64, uint8, float32)] + [((np.int32(rng.integers(99)),), {"dtype": uint8})],
                     doc="The same bytes read as another dtype.")  # fmt: skip
 
@@ -401,12 +414,18 @@ def _pointwise(p: Primitive, xs: tuple, batched: tuple, attrs: dict) -> Any:
     return p(xs[0], **attrs)
 
 
-identity = Primitive("identity", "x", lambda x: x, shape=_same, grad=(lambda g: g,), linear=True, elementwise=True, batch=_pointwise, domain=((-3, 3),),
+identity = Primitive("identity", "x", lambda x: x, shape=_same, grad=(lambda g: g,), linear=True, elementwise=True, passes=0, batch=_pointwise, domain=((-3, 3),),
                      doc="The same tensor, as a new node.")  # fmt: skip
-stop_gradient = Primitive("stop_gradient", "x", lambda x: x, shape=_same, batch=_pointwise, elementwise=True, domain=((-3, 3),),
+stop_gradient = Primitive("stop_gradient", "x", lambda x: x, shape=_same, batch=_pointwise, elementwise=True, passes=0, domain=((-3, 3),),
                           doc="The same tensor, through which no gradient flows: it is None behind it.")  # fmt: skip
 
 
+after = Primitive("after", "*xs", lambda *xs, n: xs[:n], shape=lambda *xs, n: list(xs[:n]), multi=True, linear=True, holomorphic=False,
+                  joint=lambda g, wanted, xs, out, attrs: [g[i] if i < attrs["n"] else zeros_like(xs[i]) for i in wanted],
+                  jvp=lambda xs, ts, outs, attrs: ts[: attrs["n"]],
+                  batch=lambda p, xs, batched, attrs: p(*_all_batched(xs, batched), **attrs),
+                  cases=lambda rng: [((_some(rng, 2), _some(rng), _some(rng, 3)), {"n": n}) for n in (1, 2)],
+                  doc="The first n inputs, when the others are known: programs do not share what is computed from them with what was computed before.")  # fmt: skip
 shape_of = Primitive("shape_of", "x", lambda x, *, dtype: np.array(np.shape(x), dtype.np), shape=lambda x, *, dtype: Aval((x.ndim,), dtype), out="kernel",
                      cases=lambda rng: [((_some(rng, 2, 3),), {"dtype": int64}), ((_some(rng),), {"dtype": int64})],
                      tf="Shape", doc="The shape as a tensor, where it is not known before the operation runs.")  # fmt: skip
@@ -468,15 +487,16 @@ ones_like = Primitive(
     "x",
     _like(1),
     shape=_same,
-    accepts=NUMERIC | BOOL,
+    accepts=NUMERIC | BOOL | STORAGE,
+    widen=False,
     elementwise=True,
     batch=_pointwise,
     domain=((-3, 3),),
     doc="Ones of the same shape and dtype.",
 )
-full_like = Primitive("full_like", "x", lambda x, *, value: np.full_like(x, value)[()], shape=_same, accepts=NUMERIC | BOOL, batch=_pointwise,
+full_like = Primitive("full_like", "x", lambda x, *, value: np.full_like(x, value)[()], shape=_same, accepts=NUMERIC | BOOL | STORAGE, widen=False, batch=_pointwise,
                       cases=lambda rng: [((_some(rng, 2, 3),), {"value": 2.5})], doc="A constant of the same shape and dtype.")  # fmt: skip
-zeros_of = Primitive("zeros_of", "x", lambda x, *, shape: np.zeros(shape, x.dtype)[()], shape=lambda x, *, shape: Aval(shape, x.dtype), accepts=NUMERIC | BOOL,
+zeros_of = Primitive("zeros_of", "x", lambda x, *, shape: np.zeros(shape, x.dtype)[()], shape=lambda x, *, shape: Aval(shape, x.dtype), accepts=NUMERIC | BOOL | STORAGE, widen=False,
                      batch=lambda p, xs, batched, attrs: p(xs[0], shape=xs[0]._shape[:1] + attrs["shape"]),
                      cases=lambda rng: [((_some(rng, 2),), {"shape": (3, 1)})], doc="Zeros of the same dtype and a given shape.")  # fmt: skip
 

@@ -17,6 +17,7 @@ from ..core.state import state
 from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
 from ..gradient.batching import BatchedTensor
+from ..gradient.forward import ForwardAccumulator
 from ..gradient.tape import GradientTape
 from ..ground import nest
 from ..ground.dtypes import ANY, bool_, float64, int32
@@ -26,7 +27,7 @@ from ..ground.primitive import Aval, Primitive
 from ..primitives import elementwise as ew
 from ..primitives import structure as st
 from ..primitives.indexing import IndexedSlices
-from . import interpreter, simplify
+from . import engine, simplify
 from .program import replay
 from .trace import SymbolicTensor, Trace
 
@@ -34,10 +35,10 @@ from .trace import SymbolicTensor, Trace
 
 
 def _runner(graph: Graph) -> Callable:
-    """The compiled form of a graph in an attribute; made once."""
+    """The compiled form of a graph in an attribute; made once. What of it can be native is, where not all can."""
     run = graph.compiled
     if run is None:
-        run = graph.compiled = interpreter.compile(simplify.simplify(graph, final=True))
+        run = graph.compiled = engine.compile(simplify.simplify(graph, final=True))
     return run
 
 
@@ -137,6 +138,103 @@ def gradient_graph(graph: Graph, ins: tuple[int, ...], outs: tuple[int, ...]) ->
     return found
 
 
+def tangent_graph(graph: Graph, ins: tuple[int, ...]) -> tuple[Graph, list[bool]]:
+    """The graph from ``graph``'s inputs and the tangents of ``ins`` to the tangents of its outputs; and which of these are not certainly zero."""
+    key = ("tangents", ins, state.check)
+    found = graph.gradients.get(key)
+    if found is None:
+        pure = simplify.without_effects(graph)
+        trace = Trace(graph.name + "_tangents")
+        with trace:
+            xs = [trace.input(v.aval, f"x{i}") for i, v in enumerate(pure.inputs)]
+            ts = [trace.input(pure.inputs[i].aval, f"t{i}") for i in ins]
+            with ForwardAccumulator([xs[i] for i in ins], list(ts)) as acc:
+                ys = replay(pure, list(xs))
+            ds = [acc.jvp(y) for y in ys]
+            made = simplify.simplify(trace.finish([d for d in ds if d is not None], trace.name))
+        found = graph.gradients[key] = (made, [d is not None for d in ds])
+    return found
+
+
+def _cond_jvp(xs: tuple, ts: list, outs: list, attrs: dict) -> list:
+    pred, *operands = xs
+    ins = tuple([i - 1 for i, t in enumerate(ts) if t is not None])
+    graphs = [tangent_graph(attrs[k], ins) for k in ("true", "false")]
+    either = [a or b for a, b in zip(graphs[0][1], graphs[1][1], strict=True)]
+    if not any(either):
+        return [None for _ in outs]
+    true, false = (
+        _all_tangents(attrs[k], g, have, either) for k, (g, have) in zip(("true", "false"), graphs, strict=True)
+    )
+    found = iter(cond_row(pred, *operands, *[t for t in ts if t is not None], true=true, false=false))
+    return [next(found) if e else None for e in either]
+
+
+def _all_tangents(graph: Graph, tangents: Graph, have: list[bool], want: list[bool]) -> Graph:
+    """The tangent graph with zeros for outputs that only move in the other branch."""
+    trace = Trace(tangents.name)
+    with trace:
+        xs = [trace.input(v.aval, "x") for v in tangents.inputs]
+        ds = iter(replay(tangents, list(xs)))
+        ys = replay(graph, list(xs[: len(graph.inputs)]))
+        outs = [next(ds) if h else st.zeros_like(y) for y, h, w in zip(ys, have, want, strict=True) if w]
+        return simplify.simplify(trace.finish(outs, tangents.name))
+
+
+def _loop_jvp(xs: tuple, ts: list, outs: list, attrs: dict) -> list:
+    """The loop over the states and their tangents together."""
+    n, keep = attrs["n"], attrs.get("keep")
+    floats = tuple([i for i in range(n) if xs[i]._d.is_inexact])
+    fixed = tuple([i for i in range(n, len(xs)) if ts[i] is not None])
+    cond, body = _tangent_loop(attrs["cond"], attrs["body"], n, floats, fixed)
+    start = [st.zeros_like(xs[i]) if ts[i] is None else ts[i] for i in floats]
+    inputs = [*xs[:n], *start, *xs[n:], *[ts[i] for i in fixed]]
+    m = n + len(floats)
+    of = {i: n + k for k, i in enumerate(floats)}
+    if keep is None:
+        found = while_row(*inputs, n=m, cond=cond, body=body)
+        return [found[of[i]] if i in of else None for i in range(n)]
+    moving = tuple([of[i] for i in keep if i in of])
+    found = history_row(*inputs, n=m, cond=cond, body=body, keep=(*keep, *moving))
+    stacks = iter(found[m + 1 + len(keep) :])
+    return [
+        *[found[of[i]] if i in of else None for i in range(n)],
+        None,
+        *[next(stacks) if i in of else None for i in keep],
+    ]
+
+
+def _tangent_loop(
+    cond: Graph, body: Graph, n: int, floats: tuple[int, ...], fixed: tuple[int, ...]
+) -> tuple[Graph, Graph]:
+    """Condition and body with inputs: states, their tangents, what is fixed, its tangents."""
+    key = ("tangent loop", floats, fixed, id(cond))
+    found = body.gradients.get(key)
+    if found is None:
+        tangents, have = tangent_graph(body, (*floats, *fixed))
+
+        def traced(name: str, f: Callable) -> Graph:
+            trace = Trace(name)
+            with trace:
+                states = [trace.input(v.aval, "s") for v in body.inputs[:n]]
+                moving = [trace.input(body.inputs[i].aval, "t") for i in floats]
+                rest = [trace.input(v.aval, "c") for v in body.inputs[n:]]
+                others = [trace.input(body.inputs[i].aval, "t") for i in fixed]
+                return simplify.simplify(trace.finish(f([*states, *rest], [*moving, *others]), name))
+
+        def step(values: list, ts: list) -> list:
+            ys, ds = replay(body, list(values)), iter(replay(tangents, [*values, *ts]))
+            new = [next(ds) if h else None for h in have]
+            return [*ys, *[st.zeros_like(ys[i]) if new[i] is None else new[i] for i in floats]]
+
+        found = body.gradients[key] = (
+            traced(cond.name, lambda values, ts: replay(cond, list(values))),
+            traced(body.name, step),
+            cond,
+        )
+    return found[0], found[1]
+
+
 def _made_of(f: Callable, *avals: Aval) -> Graph:
     """A graph from a function of tensors."""
     trace = Trace(f.__name__)
@@ -152,7 +250,7 @@ def _cond_cases(rng: Any) -> list:
     return [((np.bool_(b), rng.uniform(0.5, 2, (2,)), rng.uniform(0.5, 2, (2,))), attrs) for b in (True, False)]
 
 
-cond_row = Primitive("cond", "*xs", _cond_kernel, shape=_cond_shape, joint=_cond_joint, holomorphic=False, accepts=ANY, multi=True, cases=_cond_cases,
+cond_row = Primitive("cond", "*xs", _cond_kernel, shape=_cond_shape, joint=_cond_joint, jvp=_cond_jvp, holomorphic=False, accepts=ANY, multi=True, cases=_cond_cases,
                      doc="One of two graphs, by a predicate.")  # fmt: skip
 
 # -- loops ----------------------------------------------------------------------------------------------------------------
@@ -195,7 +293,7 @@ def _while_cases(rng: Any) -> list:
     return [((np.int32(0), rng.uniform(0.5, 2, (2,)), rng.uniform(0.5, 2, (2,))), attrs)]
 
 
-while_row = Primitive("while_loop", "*xs", _while_kernel, shape=_while_shape, joint=_while_joint, holomorphic=False, accepts=ANY, multi=True, cases=_while_cases,
+while_row = Primitive("while_loop", "*xs", _while_kernel, shape=_while_shape, joint=_while_joint, jvp=_loop_jvp, holomorphic=False, accepts=ANY, multi=True, cases=_while_cases,
                       doc="A graph applied to a state for as long as another holds.")  # fmt: skip
 
 
@@ -227,7 +325,8 @@ def _history_kernel(*xs: Any, n: int, cond: Graph, body: Graph, keep: tuple[int,
 
 def _history_shape(*xs: Aval, n: int, cond: Graph, body: Graph, keep: tuple[int, ...]) -> list[Aval]:
     _fit(xs, body)
-    return [*[v.aval for v in body.outputs], Aval((), int32), *[Aval((None, *xs[i].shape), xs[i].dtype) for i in keep]]
+    states = [body.inputs[i].aval for i in keep]
+    return [*[v.aval for v in body.outputs], Aval((), int32), *[Aval((None, *a.shape), a.dtype) for a in states]]
 
 
 def _history_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) -> list:
@@ -235,7 +334,7 @@ def _history_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) 
     return _loop_gradient(g[:n], wanted, xs, n, attrs["cond"], attrs["body"], attrs["keep"], g[n + 1 :])
 
 
-history_row = Primitive("while_history", "*xs", _history_kernel, shape=_history_shape, joint=_history_joint, holomorphic=False, accepts=ANY, multi=True, dynamic=True,
+history_row = Primitive("while_history", "*xs", _history_kernel, shape=_history_shape, joint=_history_joint, jvp=_loop_jvp, holomorphic=False, accepts=ANY, multi=True, dynamic=True, extends=while_row,
                         cases=lambda rng: [(arrays, {**attrs, "keep": (1,)}) for arrays, attrs in _while_cases(rng)],
                         doc="A while_loop that also gives the number of turns and, stacked, the states before each of them.")  # fmt: skip
 
@@ -246,7 +345,7 @@ def _take_kernel(x: Any, i: Any) -> Any:
     return x[int(i)]
 
 
-take_row: Primitive = Primitive("take_row", "x at", _take_kernel, shape=lambda x, at: Aval(x.shape[1:], x.dtype), grad=(lambda g, x, at: put_row(g, x, at), None),
+take_row: Primitive = Primitive("take_row", "x at", _take_kernel, shape=lambda x, at: Aval(x.shape[1:], x.dtype), grad=(lambda g, x, at: put_row(g, x, at), None), linear=True,
                      cases=lambda rng: [((rng.uniform(-3, 3, (4, 2)), np.int32(2)), {})], doc="x[i] along the first axis, for a scalar tensor i.")  # fmt: skip
 
 

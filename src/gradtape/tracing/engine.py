@@ -11,6 +11,7 @@ import numpy as np
 
 from ..ground.dtypes import BOOL, FLOAT, INT, UINT
 from ..ground.graph import Graph, Node
+from ..ground.primitive import Primitive
 from . import interpreter
 
 
@@ -18,7 +19,7 @@ def _run_node(node: Node, xs: list[Any]) -> Any:
     """A node's kernel, with NumPy's warnings off and the user's line on errors."""
     try:
         with np.errstate(all="ignore"):
-            return node.p.kernel(*xs, **node.attrs)
+            return node.p.compute(*xs, **node.attrs)
     except (MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -34,6 +35,18 @@ def native_wanted() -> bool:
     return os.environ.get("GRADTAPE_NATIVE", "1") != "0"
 
 
+def kernel(p: Primitive, dtype: np.dtype) -> Callable[[tuple, np.ndarray], None] | None:
+    """``f(arrays, out)``: the row in native code for large arrays, where there is one."""
+    if not native_wanted():
+        return None
+    from ..engines.native import eager
+
+    try:
+        return eager.find(p, dtype.name)
+    except eager.Unsupported:
+        return None
+
+
 def compile(graph: Graph, donate: dict[int, int] | None = None, fast_math: bool = False) -> Callable[[list], list]:
     """A function of a list of arrays that runs ``graph``.
 
@@ -45,12 +58,8 @@ def compile(graph: Graph, donate: dict[int, int] | None = None, fast_math: bool 
     if native_wanted() and all(v.aval.dtype.kind & _NATIVE for v in (*graph.inputs, *graph.outputs)):
         try:
             from ..engines.native.engine import compile as native
-            from ..engines.native.lower import is_native
 
-            whole = not graph.effect and all(is_native(n) for n in graph.nodes)
-            return native(graph, donate=donate if whole else None, fast_math=fast_math, run=_run_node)
-        except ImportError:
-            pass  # llvmlite is not installed
+            return native(graph, donate=donate, partly=False, fast_math=fast_math, run=_run_node)
         except Exception as error:
             warnings.warn(
                 f"{graph.name} could not be compiled ({type(error).__name__}: {error}) and runs by NumPy kernels. Please report this.",

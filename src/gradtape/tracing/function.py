@@ -14,15 +14,24 @@ from ..core.state import state
 from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
 from ..ground import nest
-from ..ground.errors import ConversionError, user_line
 from ..ground.primitive import Aval
 from ..primitives.indexing import IndexedSlices
-from . import engine, simplify
-from .program import Program
-from .signature import Ref, TensorSpec, describe, is_leaf, key_of, replace_leaves
-from .trace import SymbolicTensor, Trace
-
-CACHE_SIZE = 128  # traces kept for each function; the one not used for longest goes first
+from . import engine
+from .concrete import CACHE_SIZE, ConcreteFunction
+from .signature import (
+    Ref,
+    TensorSpec,
+    argument_names,
+    bound_items,
+    describe,
+    is_leaf,
+    key_of,
+    leaves_of,
+    parameters_of,
+    replace_leaves,
+    specs_of,
+)
+from .trace import Trace
 
 _eagerly = False
 
@@ -46,216 +55,6 @@ class RetraceWarning(UserWarning):
     """A function was traced again and again: each trace costs time, and most programs need few."""
 
 
-class ConcreteFunction:
-    """One trace of a function: a program with the structure of its arguments and results.
-
-    Attributes:
-        graph: the traced graph; ``print(f.graph)`` shows it.
-    """
-
-    def __init__(self, name: str, program: Program, consts: list[Tensor], structure: Any, outputs: list[Any], args: tuple, kwargs: dict,
-                 parameters: list[tuple[str, Any, Any]], input_names: list[str]) -> None:  # fmt: skip
-        self.name = name
-        self.program = program
-        self._consts = consts  # eager tensors of the surroundings that the trace met
-        self._structure = structure
-        self._outputs = outputs  # for each leaf: the number of the program's result, or ("value", x)
-        self._args, self._kwargs = args, kwargs
-        self._parameters = parameters
-        self._input_names = input_names
-        self._inner: list[Tensor] = []  # eager tensors that branches and bodies hold as constants
-        self._again: Callable[[], ConcreteFunction] = lambda: self
-        self._method = 0  # 1 where the first argument is the object whose method it is
-
-    @property
-    def graph(self) -> Any:
-        """The traced graph."""
-        return self.program.graph
-
-    @property
-    def variables(self) -> tuple[Variable, ...]:
-        """The variables it reads or assigns."""
-        return tuple(self.program.variables)
-
-    @property
-    def trainable_variables(self) -> tuple[Variable, ...]:
-        """Those of ``variables`` that are trainable."""
-        return tuple([v for v in self.program.variables if v.trainable])
-
-    @property
-    def inputs(self) -> list[TensorSpec]:
-        """The specs of the graph's inputs."""
-        return [TensorSpec(v.aval.shape, v.aval.dtype) for v in self.graph.inputs]
-
-    @property
-    def outputs(self) -> list[TensorSpec]:
-        """The specs of the graph's results."""
-        return [TensorSpec(v.aval.shape, v.aval.dtype) for v in self.graph.outputs[: self.program.n_results]]
-
-    @property
-    def structured_input_signature(self) -> tuple[tuple, dict]:
-        """The arguments' specs, as the function takes them."""
-        names = iter(self._input_names)
-        spec = lambda x: TensorSpec(x.shape, x.dtype, next(names) if x.name is None else (next(names), x.name)[1])
-        return replace_leaves(self._args, spec)[self._method :], replace_leaves(self._kwargs, spec)
-
-    @property
-    def structured_outputs(self) -> Any:
-        """The results' specs, as the function returns them."""
-        specs = self.outputs
-        return self._packed(specs)
-
-    def pretty_printed_signature(self, verbose: bool = True) -> str:
-        """Arguments, results and captured variables in words."""
-        lines = ["Input Parameters:"]
-        lines += [f"  {name} ({kind}): {describe(value)}" for name, kind, value in self._parameters] or ["  None"]
-        lines += ["Output Type:", "  " + describe(self.structured_outputs).replace("Literal[None]", "None")]
-        lines += ["Captures:"] + ([f"  {v.name}: {describe(v)}" for v in self.program.variables] or ["  None"])
-        return "\n".join(lines)
-
-    def call_flat(self, leaves: list[Tensor]) -> Any:
-        """Run on the tensors of the arguments, in order."""
-        program = self.program
-        if state.tapes:
-            if self._inner and any([c._k and any([c._k in t._live for t in state.tapes]) for c in self._inner]):
-                return self._again().call_flat(leaves)  # a branch or body holds as a constant what is now watched
-            if self._consts:
-                program, leaves = self._promoted(leaves)
-            results = program(leaves)
-        elif state.trace is None:
-            results = program.direct(leaves)
-        else:
-            results = program(leaves)
-        if type(self._structure) is Tensor:
-            return results[0]
-        return self._packed(results)
-
-    def _packed(self, results: list) -> Any:
-        """Results, or what stands for them, in the form that the function returns."""
-
-        def leaf(o: Any) -> Any:
-            if isinstance(o, int):
-                return results[o]
-            return o[1] if o[0] == "value" else IndexedSlices(results[o[1]], results[o[1] + 1], o[2])
-
-        return nest.pack_sequence_as(self._structure, [leaf(o) for o in self._outputs])
-
-    def _promoted(self, leaves: list[Tensor]) -> tuple[Program, list[Tensor]]:
-        """The program with those constants as inputs that a tape watches, so that gradients flow to them."""
-        watched = tuple([i for i, c in enumerate(self._consts) if c._k and any(c._k in t._live for t in state.tapes)])
-        if not watched:
-            return self.program, leaves
-        return self._with_inputs(watched), [*leaves, *[self._consts[i] for i in watched]]
-
-    def _with_inputs(self, which: tuple[int, ...]) -> Program:
-        raise NotImplementedError
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        leaves: list[Tensor] = []
-        want = self.program.graph.inputs[: len(self._input_names)]
-        for name, spec, given in self._given(args, kwargs):
-            before = len(leaves)
-            key_of(given, leaves)
-            if key_of(spec, []) != key_of(given, []) and len(leaves) - before == len(_leaves(spec)) == 0:
-                raise TypeError(
-                    f"Binding inputs to {self.name} failed: argument {name!r} was {describe(spec)} when it was traced, but is {describe(given)}."
-                )
-        if len(leaves) != len(want):
-            raise TypeError(
-                f"Binding inputs to {self.name} failed: it takes {len(want)} tensors, but {len(leaves)} were given."
-            )
-        for x, v, n in zip(leaves, want, self._input_names, strict=True):
-            if x._d is not v.aval.dtype or x._shape != v.aval.shape:
-                raise ConversionError(
-                    f"Argument {n!r} of {self.name} must be {v.aval}, but is {x._d.name}{list(x._shape)}.{user_line()}"
-                )
-        return self.call_flat(leaves)
-
-    def _given(self, args: tuple, kwargs: dict) -> list[tuple[str, Any, Any]]:
-        """Each parameter's name, spec and argument; Python values that the trace was made for may be left out."""
-        left = dict(kwargs)
-        positional = list(args)
-        out = []
-        for name, kind, spec in self._parameters:
-            names = [name, *[s.name for s in _leaves(spec) if s.name]] if is_leaf(spec) else [name]
-            by_name = next((n for n in names if n in left), None)
-            if kind == "VAR_POSITIONAL":
-                given: Any = tuple(positional)
-                positional = []
-            elif kind == "VAR_KEYWORD":
-                given, left = left, {}
-            elif by_name is not None:
-                given = left.pop(by_name)
-            elif positional and kind != "KEYWORD_ONLY":
-                given = positional.pop(0)
-            elif not _leaves(spec):
-                given = spec
-            else:
-                raise TypeError(
-                    f"Binding inputs to {self.name} failed due to `missing a required argument: {name!r}`. Received args: {args} and kwargs: {kwargs}."
-                )
-            out.append((name, spec, given))
-        if positional:
-            raise TypeError(
-                f"Binding inputs to {self.name} failed due to `too many positional arguments`. Received args: {args} and kwargs: {kwargs}."
-            )
-        if left:
-            raise TypeError(
-                f"Binding inputs to {self.name} failed due to `got an unexpected keyword argument {next(iter(left))!r}`. Received args: {args} and kwargs: {kwargs}."
-            )
-        return out
-
-    def __repr__(self) -> str:
-        return f"<ConcreteFunction {self.name} at {id(self):#x}>"
-
-    def __str__(self) -> str:
-        return "ConcreteFunction " + self.pretty_printed_signature()
-
-
-class _Raw(ConcreteFunction):
-    """A ConcreteFunction that kept its trace, so that constants can become inputs."""
-
-    def __init__(self, *args: Any, raw: Any, order: list[int]) -> None:
-        super().__init__(*args)
-        self._raw = raw  # (graph before simplification, constants' values)
-        self._variants: dict[tuple[int, ...], Program] = {}
-
-    def _with_inputs(self, which: tuple[int, ...]) -> Program:
-        found = self._variants.get(which)
-        if found is None:
-            from ..ground.graph import Graph, Value
-
-            graph, values = self._raw
-            n = len(self._input_names)
-            fresh = {id(values[i]): Value(values[i].aval) for i in which}
-            swap = lambda v: fresh.get(id(v), v)
-            nodes, outs = _substitute(graph.nodes, graph.outputs, swap)
-            inputs = graph.inputs[:n] + [fresh[id(values[i])] for i in which] + graph.inputs[n:]
-            p = self.program
-            found = Program(
-                simplify.simplify(Graph(inputs, outs, nodes, graph.name)),
-                p.n_results,
-                p.variables,
-                p.assigned,
-                p.compiler,
-            )
-            self._variants[which] = found
-        return found
-
-
-def _substitute(nodes: list, outputs: list, swap: Callable) -> tuple[list, list]:
-    from ..ground.graph import Node
-
-    new: dict[int, Any] = {}
-    look = lambda v: new.get(id(v)) or swap(v)
-    out = []
-    for n in nodes:
-        m = Node(n.p, tuple([look(v) for v in n.ins]), n.attrs, [v.aval for v in n.outs], n.line)
-        new.update({id(v): w for v, w in zip(n.outs, m.outs, strict=True)})
-        out.append(m)
-    return out, [look(v) for v in outputs]
-
-
 class Function:
     """A Python function that runs as traced programs. Made by ``tf.function``."""
 
@@ -270,6 +69,12 @@ class Function:
         self.fast_math = fast_math
         self._lock = threading.RLock()
         self._traces: OrderedDict[Any, ConcreteFunction] = OrderedDict()
+        self._reduce = reduce_retracing
+        self._met: OrderedDict[Any, tuple] = (
+            OrderedDict()
+        )  # for reduce_retracing: the shapes met, joined, for each form
+        self._open: OrderedDict[Any, ConcreteFunction | None] = OrderedDict()  # traces with open dimensions
+        self._by_identity = False  # variables among the arguments are told apart
         self._count = 0
         self._recent: list[bool] = []
         self._variables_made = False
@@ -349,14 +154,16 @@ class Function:
             args, kwargs = self._bind(args, kwargs)
         if self._input_signature is not None:
             args = self._cast_to_signature(args)
-        leaves: list[Tensor] = []
+        leaves: list[Any] = []
         parts: list[Any] = []
+        variables = None
         for a in args:
             if type(a) is Tensor and type(a._a) is not bytes:
                 leaves.append(a)
                 parts += (a._d, a._a.shape)
             else:
                 self._part(a, parts, leaves)
+                variables = leaves
         if kwargs:
             parts.append(tuple([(k, key_of(v, leaves)) for k, v in kwargs.items()]))
         if state.check:
@@ -368,9 +175,19 @@ class Function:
             raise TypeError(
                 f"An argument of {self._name} cannot be told apart by value ({e}): pass hashable Python objects or tensors."
             ) from None
+        if variables is not None or kwargs:
+            variables = [x for x in leaves if isinstance(x, Variable)]
+            if variables:
+                leaves = [x for x in leaves if not isinstance(x, Variable)]
+                if self._by_identity or (concrete is not None and concrete.captures(variables)):
+                    # one that the function also knows by another way: what is assigned by one must show in the other
+                    key = (*key, *[Ref(v, True) for v in variables])
+                    concrete = self._traces.get(key)
         if concrete is None:
-            concrete = self._trace(key, args, kwargs)
-            self._note(True, args, kwargs)
+            count = self._count
+            concrete = self._find(key, args, kwargs, leaves, variables or [])
+            if self._count > count:
+                self._note(True, args, kwargs)
         else:
             if len(self._traces) >= CACHE_SIZE:
                 with self._lock:
@@ -378,7 +195,7 @@ class Function:
                         self._traces.move_to_end(key)
             if self._recent:
                 self._note(False, args, kwargs)
-        return concrete.call_flat(leaves)
+        return concrete.call_flat(leaves, variables if concrete._stand_ins else None)
 
     def _part(self, a: Any, parts: list, leaves: list) -> None:
         """Append the key of the argument ``a`` to ``parts``."""
@@ -432,27 +249,32 @@ class Function:
         return t
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
-        """The trace for arguments of this form; TensorSpecs may stand for tensors.
+        """The trace for arguments of this form; TensorSpecs may stand for tensors, and may leave dimensions open.
 
         Raises:
-            ValueError: a TensorSpec has unknown dimensions: gradtape compiles for known shapes.
+            ValueError: a TensorSpec leaves the rank open.
         """
         if self._input_signature is not None and len(args) <= self._skip and not kwargs:
             args = (*args, *self._input_signature)
         args, kwargs = self._bind(args, kwargs)
+        for x in leaves_of((args, kwargs)):
+            if isinstance(x, TensorSpec) and x.shape.rank is None:
+                raise ValueError(
+                    f"{self._name}: a concrete function needs known ranks, but {x!r} leaves the rank open. Call the function itself: it traces for each rank."
+                )
+        key = self._key(args, kwargs)
+        with self._lock:
+            return self._traces.get(key) or self._open.get(key) or self._trace(key, args, kwargs, [])
+
+    def _key(self, args: tuple, kwargs: dict) -> tuple:
+        """The key of arguments of this form."""
         leaves: list[Any] = []
         parts: list[Any] = []
         for a in args:
             self._part(a, parts, leaves)
         if kwargs:
             parts.append(tuple([(k, key_of(v, leaves)) for k, v in kwargs.items()]))
-        key = tuple(parts)
-        for x in leaves:
-            if isinstance(x, TensorSpec) and not x.shape.is_fully_defined():
-                raise ValueError(
-                    f"{self._name}: a concrete function needs known shapes, but {x!r} leaves some open. Call the function itself: it specialises for each shape."
-                )
-        return self._traces.get(key) or self._trace(key, args, kwargs)
+        return (*parts, "checked") if state.check else tuple(parts)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
@@ -490,27 +312,92 @@ class Function:
                 return f"Argument {name!r} was {describe(a)} and is now {describe(b)}."
         return ""
 
-    def _trace(self, key: Any, args: tuple, kwargs: dict) -> ConcreteFunction:
+    def _find(
+        self, key: Any, args: tuple, kwargs: dict, leaves: list[Tensor], variables: list[Variable]
+    ) -> ConcreteFunction:
+        """The trace for a form of arguments that is met for the first time."""
         with self._lock:
             found = self._traces.get(key)
-            if found is not None:
-                return found
-            f = self._callable()
-            concrete, made = self._trace_once(f, args, kwargs)
-            if made:
-                if self._variables_made:
-                    raise ValueError(_MADE_AGAIN)
-                self._variables_made = True
-                concrete, again = self._trace_once(
-                    f, args, kwargs
-                )  # as in TensorFlow: the second trace must find them made
-                if again:
-                    self._variables_made = False
-                    raise ValueError(_MADE_AGAIN)
-            self._traces[key] = concrete
-            if len(self._traces) > CACHE_SIZE:
-                self._traces.popitem(last=False)
-            return concrete
+            if found is None:
+                wider = self._wider(args, kwargs, leaves)
+                if wider is not None:
+                    found = self._open_trace(*wider)
+                    if found is not None and not any(None in v.aval.shape for v in found.graph.inputs[len(leaves) :]):
+                        found = found.at(leaves, variables if found._stand_ins else None)
+                if found is None:
+                    found = self._trace(key, args, kwargs, variables)
+                else:
+                    self._keep(self._traces, key, found)
+            return found
+
+    def _keep(self, cache: OrderedDict, key: Any, value: Any) -> None:
+        cache[key] = value
+        if len(cache) > CACHE_SIZE:
+            cache.popitem(last=False)
+
+    def _wider(self, args: tuple, kwargs: dict, leaves: list[Tensor]) -> tuple[tuple, dict] | None:
+        """The arguments with specs that leave dimensions open, where the signature or the shapes met so far ask for it."""
+        if self._input_signature is not None:
+            rest = iter(leaves_of(args[: self._skip]))
+            wanted = [*rest, *nest.flatten(list(self._input_signature))]
+            shapes = [
+                x._shape if i >= len(wanted) or not isinstance(wanted[i], TensorSpec)
+                else (None,) * len(x._shape) if wanted[i].shape.rank is None else tuple(wanted[i].shape)
+                for i, x in enumerate(leaves)
+            ]  # fmt: skip
+        elif self._reduce:
+            ranks = lambda x: TensorSpec([None] * len(x.shape), x.dtype)
+            form = self._key(
+                *replace_leaves((args, kwargs), lambda x: ranks(x if isinstance(x, TensorSpec) else convert(x)))
+            )
+            known = self._met.get(form)
+            now = [x._shape for x in leaves]
+            shapes = [
+                s if m is None else tuple([d if d == e else None for d, e in zip(s, m, strict=True)])
+                for s, m in zip(now, known or [None] * len(now), strict=True)
+            ]
+            self._keep(self._met, form, shapes)
+        else:
+            return None
+        if not any([None in s for s in shapes]):
+            return None
+        it = iter(shapes)
+        open_spec = lambda x: TensorSpec(next(it), x.dtype if isinstance(x, TensorSpec) else convert(x)._d)
+        return replace_leaves((args, kwargs), open_spec)
+
+    def _open_trace(self, args: tuple, kwargs: dict) -> ConcreteFunction | None:
+        """The trace for specs with open dimensions; None where the function needs to know them."""
+        key = self._key(args, kwargs)
+        if key not in self._open:
+            try:
+                found = self._trace(key, args, kwargs, [])
+            except Exception:  # if it is not for the open dimensions, tracing with known ones will say so
+                found = None
+            self._traces.pop(key, None)
+            self._keep(self._open, key, found)
+        return self._open[key]
+
+    def _trace(self, key: Any, args: tuple, kwargs: dict, variables: list[Variable]) -> ConcreteFunction:
+        """Trace for arguments of this form, and keep the trace."""
+        f = self._callable()
+        if not variables:
+            variables = _variables_of((args, kwargs))
+        concrete, made = self._trace_once(f, args, kwargs)
+        if made:
+            if self._variables_made:
+                raise ValueError(_MADE_AGAIN)
+            self._variables_made = True
+            if variables:  # what was made may belong to them, as an optimizer's slots do
+                self._by_identity = True
+            concrete, again = self._trace_once(f, args, kwargs)  # as in TensorFlow: it must find them made
+            if again:
+                self._variables_made = False
+                raise ValueError(_MADE_AGAIN)
+        elif variables and not self._by_identity and concrete.captures(variables):
+            concrete, _ = self._trace_once(f, args, kwargs, by_identity=True)
+            key = (*key, *[Ref(v, True) for v in variables])
+        self._keep(self._traces, key, concrete)
+        return concrete
 
     def _callable(self) -> Callable:
         if self._converted is None:
@@ -521,23 +408,28 @@ class Function:
                 self._converted = convert_control_flow(self._python_function)
         return self._converted
 
-    def _trace_once(self, f: Callable, args: tuple, kwargs: dict) -> tuple[ConcreteFunction, bool]:
+    def _trace_once(
+        self, f: Callable, args: tuple, kwargs: dict, by_identity: bool = False
+    ) -> tuple[ConcreteFunction, bool]:
+        """One trace, and whether it made variables."""
         self._count += 1
         trace = Trace(self._name)
-        names = _argument_names(self._signature, args, kwargs)
+        names = argument_names(self._signature, args, kwargs)
         it = iter(names)
+        stand_ins: dict[int, Variable] = {}
+        in_place = None if by_identity or self._by_identity else lambda v: stand_ins.setdefault(id(v), v._stand_in())
         with trace:
             make = lambda x: trace.input(_aval(x), next(it))
-            s_args, s_kwargs = replace_leaves(args, make), replace_leaves(kwargs, make)
+            s_args, s_kwargs = replace_leaves((args, kwargs), make, in_place)
             n_args = len(trace.inputs)
             given = replace_leaves((s_args, s_kwargs), lambda x: x)
             try:
                 result = f(*s_args, **s_kwargs)
             finally:  # also after an error: the user's objects may hold the variables by now
                 if trace.created:
-                    trace.initialise(_leaves((args, kwargs)))
+                    trace.initialise(leaves_of((args, kwargs)))
             if not _unchanged(given, (s_args, s_kwargs)):
-                changed = [n for n, _ in _bound_items(self._signature, args, kwargs)]
+                changed = [n for n, _ in bound_items(self._signature, args, kwargs)]
                 raise ValueError(
                     f"{self._name} should not modify its Python input arguments ({', '.join(changed)}). Modifying a copy is allowed."
                 )
@@ -557,45 +449,24 @@ class Function:
             assigned = [c for c in cells if c.assigned]
             graph = trace.finish([*tensors, *[c.current for c in assigned]], self._name)
         # the variables' inputs, wherever they came up, go behind the arguments
-        of_vars = [c.first.value for c in cells]
-        graph.inputs = [t.value for t in trace.inputs[:n_args]] + of_vars
-        outside = [(t, v) for t, v in trace._consts.values() if v.const is not None]
-        consts, values = [t for t, _ in outside], [v for _, v in outside]
-        program = Program(
-            simplify.simplify(graph),
-            len(tensors),
-            [c.variable for c in cells],
-            [c.variable for c in assigned],
-            self._compiler(),
-        )
-        structure = tensors[0] if len(leaves) == 1 and not nest.is_nested(result) and outputs == [0] else result
-        if isinstance(structure, SymbolicTensor) or (outputs == [0] and not nest.is_nested(result)):
+        graph.inputs = [t.value for t in trace.inputs[:n_args]] + [c.first.value for c in cells]
+        structure = result
+        if outputs == [0] and not nest.is_nested(result):
             structure = Tensor(None, None)  # type: ignore[arg-type]  # a single tensor
-        parameters = _parameters(self._signature, args, kwargs)[self._method :]
-        concrete = _Raw(
-            self._name,
-            program,
-            consts,
-            structure,
-            outputs,
-            _specs(args),
-            _specs(kwargs),
-            parameters,
-            names,
-            raw=(graph, values),
-            order=[],
-        )
-        concrete._method = int(self._method)
-        concrete._inner, concrete._again = trace._inner, lambda: self._replace(concrete)
+        concrete = ConcreteFunction(
+            self._name, graph, trace.constants(), len(tensors), [c.variable for c in cells], [c.variable for c in assigned], self._compiler(),
+            structure, outputs, specs_of(args), specs_of(kwargs), parameters_of(self._signature, args, kwargs)[self._method :], names,
+            trace._inner, list(stand_ins.values()), self._method,
+        )  # fmt: skip
+        concrete._again = lambda: self._replace(concrete)
         return concrete, bool(trace.created)
 
     def _replace(self, old: ConcreteFunction) -> ConcreteFunction:
         """Trace again what ``old`` is the trace of."""
         with self._lock:
-            new, _ = self._trace_once(self._callable(), old._args, old._kwargs)
-            for key, found in self._traces.items():
-                if found is old:
-                    self._traces[key] = new
+            new, _ = self._trace_once(self._callable(), old._args, old._kwargs, by_identity=not old._stand_ins)
+            for cache in (self._traces, self._open):
+                cache.update({key: new for key, found in cache.items() if found is old})
             return new
 
     def _compiler(self) -> Callable:
@@ -640,10 +511,11 @@ def _unchanged(a: Any, b: Any) -> bool:
     return all([_unchanged(x, y) for x, y in pairs])
 
 
-def _leaves(x: Any) -> list:
-    out: list = []
-    replace_leaves(x, lambda t: out.append(t if isinstance(t, TensorSpec) else convert(t)))
-    return out
+def _variables_of(args: Any) -> list[Variable]:
+    """The variables of a nest of arguments, each once."""
+    found: dict[int, Variable] = {}
+    replace_leaves(args, lambda x: x, lambda v: found.setdefault(id(v), v))
+    return list(found.values())
 
 
 def _aval(x: Any) -> Aval:
@@ -661,39 +533,6 @@ def _convertible(x: Any) -> bool:
     )
 
 
-def _specs(x: Any) -> Any:
-    return replace_leaves(x, lambda t: t if isinstance(t, TensorSpec) else TensorSpec((t := convert(t))._shape, t._d))
-
-
-def _parameters(signature: inspect.Signature | None, args: tuple, kwargs: dict) -> list[tuple[str, Any, Any]]:
-    if signature is None:
-        return [(f"arg{i}", "POSITIONAL_ONLY", a) for i, a in enumerate(_specs(args))]
-    bound = signature.bind(*args, **kwargs)
-    bound.apply_defaults()
-    return [(n, signature.parameters[n].kind.name, _specs(v)) for n, v in bound.arguments.items()]
-
-
-def _argument_names(signature: inspect.Signature | None, args: tuple, kwargs: dict) -> list[str]:
-    """A name for each tensor of the arguments: the parameter's, numbered within a nest."""
-    out: list[str] = []
-    items = _bound_items(signature, args, kwargs)
-    for name, value in items:
-        out += [name] if is_leaf(value) else [f"{name}_{i}" if i else name for i in range(len(_leaves(value)))]
-    return out
-
-
-def _bound_items(signature: inspect.Signature | None, args: tuple, kwargs: dict) -> list[tuple[str, Any]]:
-    names: list[str] = []
-    if signature is not None:
-        for p in signature.parameters.values():
-            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
-                names.append(p.name)
-            elif p.kind is p.VAR_POSITIONAL:
-                names += [p.name] * max(0, len(args) - len(names))
-    names += [f"arg{i}" for i in range(len(names), len(args))]
-    return [*zip(names, args), *kwargs.items()]
-
-
 def function(func: Callable | None = None, input_signature: Any = None, autograph: bool = True, jit_compile: bool | None = None, reduce_retracing: bool = False,
              experimental_implements: Any = None, experimental_autograph_options: Any = None, experimental_attributes: Any = None,
              experimental_relax_shapes: Any = None, experimental_compile: Any = None, experimental_follow_type_hints: Any = None, fast_math: bool = False) -> Any:  # fmt: skip
@@ -701,10 +540,10 @@ def function(func: Callable | None = None, input_signature: Any = None, autograp
 
     Args:
         func: the function. It is traced once for each form of its arguments (dtypes, shapes, Python values, structure).
-        input_signature: a list of TensorSpecs that the arguments must fit; unknown dimensions are specialised when they are met.
+        input_signature: a list of TensorSpecs that the arguments must fit. It is traced once, with unknown dimensions open, and compiled for each shape that is met.
         autograph: turn Python control flow over tensors into graph control flow.
         jit_compile: accepted; every function is compiled.
-        reduce_retracing: accepted; see docs/differences.md.
+        reduce_retracing: where shapes change from call to call, trace once more with the dimensions that changed left open, and then not again.
         fast_math: allow contraction and reassociation of float arithmetic.
 
     Returns:

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import integer, sized
 from ..core.state import state
 from ..core.tensor import Tensor, convert
 from ..gradient.batching import BatchedTensor, new_level, unbatch
 from ..ground import nest
-from ..ground.dtypes import DType, as_dtype, int32
+from ..ground.dtypes import ANY, DType, as_dtype, int32
 from ..ground.errors import OutOfRangeError, invalid, user_line
 from ..ground.primitive import Aval, Primitive
 from ..primitives import elementwise as ew
@@ -37,6 +38,35 @@ write_row: Primitive = Primitive("write_row", "x at u", _write_kernel, shape=lam
                       cases=lambda rng: [((rng.uniform(-3, 3, (4, 2)), np.int32(1), rng.uniform(-3, 3, (2,))), {})], doc="x with its row `at` replaced by u.")  # fmt: skip
 
 
+def _grow_kernel(x: Any, at: Any, u: Any) -> Any:
+    i = int(at)
+    if i < 0:
+        raise OutOfRangeError(f"Tried to write to index {i} of a TensorArray.")
+    out = np.zeros((max(len(x), i + 1), *x.shape[1:]), x.dtype)
+    out[: len(x)] = x
+    out[i] = u
+    return out
+
+
+def _grow_dx(g: Tensor, x_shape: tuple, at: Tensor) -> Tensor:
+    n = x_shape[0]
+    return write_row(g, at, st.zeros_like(take_row(g, at)))[:n] if int(at) < n else g[:n]
+
+
+grow_row: Primitive = Primitive("grow_row", "x at u", _grow_kernel, shape=lambda x, at, u: Aval((None, *x.shape[1:]), x.dtype),
+                     grad=(_grow_dx, None, lambda g, at: take_row(g, at)), dynamic=True,
+                     cases=lambda rng: [((rng.uniform(-3, 3, (4, 2)), np.int32(i), rng.uniform(-3, 3, (2,))), {}) for i in (1, 4, 6)],
+                     doc="x with its row `at` replaced by u, longer where it has to be.")  # fmt: skip
+open_length = Primitive("open_length", "x", lambda x: x, shape=lambda x: Aval((None, *x.shape[1:]), x.dtype), grad=(lambda g: g,), accepts=ANY, linear=True, dynamic=True,
+                        cases=lambda rng: [((rng.uniform(-3, 3, (4, 2)),), {})], doc="x, whose length a trace takes for unknown.")  # fmt: skip
+
+
+@sized
+def _zeros(n: Any, shape: tuple, d: DType) -> Tensor:
+    """A buffer of ``n`` zero elements."""
+    return Tensor(np.zeros((integer(n, "size"), *shape), d.np), d)
+
+
 def _index(i: Any) -> Tensor:
     t = convert(i, None, int32)
     return t if t._d is int32 else st.cast(t, int32)
@@ -49,7 +79,7 @@ class TensorArray:
 
     Args:
         dtype: the dtype of the elements.
-        size: the number of elements; with ``dynamic_size`` it may grow (not while tracing).
+        size: the number of elements; with ``dynamic_size`` it may grow.
         dynamic_size: whether writing behind the end makes it longer.
         element_shape: the shape of the elements, where it is known.
         clear_after_read, tensor_array_name, handle, flow, infer_shape, colocate_with_first_write_call, name: accepted for TensorFlow's sake.
@@ -67,7 +97,11 @@ class TensorArray:
         self._d = as_dtype(dtype)
         self._dynamic = bool(dynamic_size)
         n = 0 if size is None else size
-        self._items: list[Any] = [None] * (n if isinstance(n, int) else int(convert(n)))
+        n = n if isinstance(n, int) else convert(n)
+        self._size = (
+            n if isinstance(n, SymbolicTensor) else None
+        )  # the number of elements, where a traced program computes it
+        self._items: list[Any] = [] if self._size is not None else [None] * int(n)
         self._buffer: Tensor | None = None
         self._meta = _Meta(None if element_shape is None else tuple(element_shape))
 
@@ -91,6 +125,7 @@ class TensorArray:
     def _with(self, items: list, buffer: Tensor | None) -> TensorArray:
         new = object.__new__(TensorArray)
         new._d, new._dynamic, new._meta, new._items, new._buffer = self._d, self._dynamic, self._meta, items, buffer
+        new._size = self._size
         return new
 
     def _staged(self, shape: tuple | None = None) -> Tensor:
@@ -100,10 +135,11 @@ class TensorArray:
         shape = self._meta.shape if self._meta.shape is not None else shape
         if shape is None:
             raise invalid("A TensorArray whose element shape is not known cannot enter a loop: give element_shape.")
+        if self._size is not None:
+            return _zeros(self._size, shape, self._d)
         parts = [Tensor(np.zeros(shape, self._d.np)[()], self._d) if x is None else x for x in self._items]
-        if not parts:
-            return Tensor(np.zeros((0, *shape), self._d.np), self._d)
-        return st.stack(*parts, axis=0)
+        whole = st.stack(*parts, axis=0) if parts else Tensor(np.zeros((0, *shape), self._d.np), self._d)
+        return open_length(state.trace.local(whole)) if self._dynamic and state.trace is not None else whole
 
     def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
         """The array with element ``index`` set to ``value``. OutOfRangeError behind the end of an array that may not grow."""
@@ -112,7 +148,7 @@ class TensorArray:
             raise invalid(f"A TensorArray of {self._d.name} cannot hold a tensor of {v._d.name}.")
         self._meta.see(v._shape)
         i = _index(index)
-        if self._buffer is None and not isinstance(i, SymbolicTensor):
+        if self._buffer is None and self._size is None and not isinstance(i, SymbolicTensor):
             at = int(i)
             items = self._items.copy()
             if at >= len(items) and self._dynamic:
@@ -123,12 +159,12 @@ class TensorArray:
                 )
             items[at] = v
             return self._with(items, None)
-        return self._with([], write_row(self._staged(v._shape), i, v))
+        return self._with([], (grow_row if self._dynamic else write_row)(self._staged(v._shape), i, v))
 
     def read(self, index: Any, name: str | None = None) -> Tensor:
         """Element ``index``."""
         i = _index(index)
-        if self._buffer is None and not isinstance(i, SymbolicTensor):
+        if self._buffer is None and self._size is None and not isinstance(i, SymbolicTensor):
             at = int(i)
             if not 0 <= at < len(self._items):
                 raise OutOfRangeError(
@@ -154,8 +190,7 @@ class TensorArray:
         """All elements joined along their first axis."""
         if self._buffer is None:
             return st.concat(*self._items, axis=0)
-        s = self._buffer._shape
-        return st.reshape(self._buffer, shape=(s[0] * s[1], *s[2:]))
+        return _joined(self._buffer)
 
     def unstack(self, value: Any, name: str | None = None) -> TensorArray:
         """The array filled with the rows of ``value``."""
@@ -180,8 +215,9 @@ class TensorArray:
 
     def size(self, name: str | None = None) -> Tensor:
         """The number of elements, int32."""
-        n = len(self._items) if self._buffer is None else self._buffer._shape[0]
-        return Tensor(np.int32(n), int32)
+        if self._buffer is None:
+            return self._size if self._size is not None else Tensor(np.int32(len(self._items)), int32)
+        return _count([self._buffer], self._buffer._shape[0])
 
     def identity(self) -> TensorArray:
         """The array."""
@@ -210,15 +246,30 @@ class _Meta:
 # -- along the first axis ---------------------------------------------------------------------------------------------------
 
 
-def _length(elems: list[Tensor], what: str) -> int:
+@sized
+def _joined(x: Tensor) -> Tensor:
+    """The first two axes as one."""
+    s = x._shape
+    return st.reshape(x, shape=(s[0] * s[1], *s[2:]))
+
+
+def _count(elems: list[Tensor], n: int | None) -> Tensor:
+    """The length of the first axis as a tensor, also where it is open."""
+    if n is not None:
+        return Tensor(np.int32(n), int32)
+    return indexing.take_one(st.shape_of(elems[0], dtype=int32), 0, 0)
+
+
+def _length(elems: list[Tensor], what: str) -> Any:
+    """The length of the first axis; None where it is open."""
     if not elems:
         raise ValueError(f"{what} needs at least one tensor in elems.")
     for e in elems:
         if not e._shape:
             raise ValueError(f"{what} needs elems of rank at least 1: one is a scalar.")
-    n = elems[0]._shape[0]
+    n = next((e._shape[0] for e in elems if e._shape[0] is not None), None)
     for e in elems:
-        if e._shape[0] != n:
+        if e._shape[0] not in (n, None):
             raise ValueError(
                 f"elements in elems must all have the same first dimension: got {[e._shape[0] for e in elems]}."
             )
@@ -268,7 +319,7 @@ def map_fn(fn: Callable, elems: Any, dtype: Any = None, parallel_iterations: Any
 
 
 def _accumulate(
-    one: Callable, flat: list[Tensor], n: int, carried: list[Tensor] | None = None, order: Any = None
+    one: Callable, flat: list[Tensor], n: Any, carried: list[Tensor] | None = None, order: Any = None
 ) -> Any:
     """Stack ``one(element)`` for each element in turn, as a loop while tracing."""
     if state.trace is None or n == 0:
@@ -283,8 +334,8 @@ def _accumulate(
         )
     form = _probe(one, flat)
     leaves = nest.flatten(form)
-    buffers = [Tensor(np.zeros((n, *x._shape), x._d.np), x._d) for x in leaves]
-    count = Tensor(np.int32(n), int32)
+    count = _count(flat, n)
+    buffers = [_zeros(count, x._shape, x._d) for x in leaves]
 
     def step(i: Tensor, *bufs: Tensor) -> list:
         out = nest.flatten(one(_element(flat, i)))
@@ -337,7 +388,7 @@ def _fold(fn: Callable, elems: Any, initializer: Any, backwards: bool, what: str
     if initializer is None:
         if n == 0:
             raise ValueError(f"{what} of no elements needs an initializer.")
-        a = nest.pack_sequence_as(elems, _element(flat, n - 1 if backwards else 0))
+        a = nest.pack_sequence_as(elems, _element(flat, _count(flat, n) - 1 if backwards else 0))
         first = 1
     else:
         a = nest.map_structure(convert, initializer)
@@ -345,8 +396,8 @@ def _fold(fn: Callable, elems: Any, initializer: Any, backwards: bool, what: str
         for i in range(first, n):
             a = fn(a, nest.pack_sequence_as(elems, _element(flat, n - 1 - i if backwards else i)))
         return a
-    last = Tensor(np.int32(n - 1), int32)
-    count = Tensor(np.int32(n), int32)
+    count = _count(flat, n)
+    last = count - 1
 
     def step(i: Tensor, *state_: Tensor) -> list:
         at = ew.sub(last, i) if backwards else i
@@ -425,7 +476,9 @@ def scan(fn: Callable, elems: Any, initializer: Any = None, parallel_iterations:
     flat = [convert(e) for e in nest.flatten(elems)]
     n = _length(flat, "scan")
     first = 0
-    at = (lambda i: n - 1 - i) if reverse else (lambda i: i)
+    count = _count(flat, n)
+    last = count - 1
+    at = (lambda i: (n - 1 if n is not None else last) - i) if reverse else (lambda i: i)
     if initializer is None:
         if n == 0:
             raise ValueError("scan of no elements needs an initializer.")
@@ -448,10 +501,9 @@ def scan(fn: Callable, elems: Any, initializer: Any = None, parallel_iterations:
         )
     start = nest.flatten(a)
     k = len(start)
-    count, last = Tensor(np.int32(n), int32), Tensor(np.int32(n - 1), int32)
-    buffers = [Tensor(np.zeros((n, *x._shape), x._d.np), x._d) for x in start]
+    buffers = [_zeros(count, x._shape, x._d) for x in start]
     if first:
-        buffers = [write_row(b, Tensor(np.int32(at(0)), int32), x) for b, x in zip(buffers, start, strict=True)]
+        buffers = [write_row(b, _index(at(0)), x) for b, x in zip(buffers, start, strict=True)]
 
     def step(i: Tensor, *rest: Tensor) -> list:
         now, bufs = rest[:k], rest[k:]

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.buffers import BIG, run_ufunc
+from ..core.buffers import BIG, run_large
+from ..ground.dtypes import HALF
 from ..ground.errors import InvalidArgumentError, OpError
 from ..ground.graph import Graph, Node, Value
 from ..ground.primitive import Primitive
@@ -43,13 +44,14 @@ def compile(graph: Graph, donate: dict[int, int] | None = None) -> Callable[[lis
     for i, n in enumerate(graph.nodes):
         args = [name(v) for v in n.ins]
         kernel = f"k{i}"
-        env[kernel] = n.p.kernel
+        half = any([v.aval.dtype.lane == HALF for v in n.ins])
+        env[kernel] = n.p.compute if half else n.p.kernel
         outs = [f"v{i}_{j}" for j in range(len(n.outs))]
         names.update({id(v): o for v, o in zip(n.outs, outs, strict=True)})
         if n.attrs:
             env[f"t{i}"] = n.attrs
             call = f"{kernel}({', '.join(args)}{', ' if args else ''}**t{i})"
-        elif n.p.ufunc is not None and _large(n.outs[0]):
+        elif n.p.elementwise and n.p.out is None and len(n.ins) < 3 and not half and _large(n.outs[0]):
             env[kernel] = _reusing(n.p)
             call = f"{kernel}({', '.join(args)})"
         else:
@@ -93,7 +95,7 @@ def _large(v: Value) -> bool:
 
 
 def _reusing(p: Primitive) -> Callable:
-    return lambda *arrays: run_ufunc(p, arrays)
+    return lambda *arrays: run_large(p, arrays)
 
 
 def _failed(error: Exception, file: str, graph: Graph, first: int) -> Node | None:

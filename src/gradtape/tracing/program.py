@@ -8,6 +8,7 @@ backward program takes the inputs instead and computes the residuals again, so t
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..core.dispatch import apply
 from ..core.state import state
 from ..core.tensor import Tensor
 from ..core.variable import Variable
+from ..gradient.forward import ForwardAccumulator
 from ..gradient.tape import GradientTape
 from ..ground.graph import Graph, Node, Value
 from ..ground.primitive import Plan
@@ -27,10 +29,23 @@ from .trace import SymbolicTensor, Trace
 
 _ndarray = np.ndarray
 
+# rows that wait for shapes or sizes: from their inputs and attributes to a list of outputs, by what is known in the current trace
+SETTLE: dict[str, Callable[[list[Tensor], dict], list[Tensor]]] = {}
 
-def replay(graph: Graph, xs: list[Tensor]) -> list[Tensor]:
-    """The graph's operations on ``xs`` through the dispatch: recorded, traced or batched as the surroundings want."""
+
+def replay(graph: Graph, xs: list[Tensor], known: dict[int, Tensor] | None = None) -> list[Tensor]:
+    """The graph's operations on ``xs`` through the dispatch: recorded, traced or batched as the surroundings want.
+
+    Where shapes were open when it was traced and are known in the surrounding trace, rows that waited for them settle.
+
+    Args:
+        graph: the graph.
+        xs: its inputs.
+        known: tensors that stand for some of its constants, by the values' ids.
+    """
     env: dict[int, Tensor] = {id(v): x for v, x in zip(graph.inputs, xs, strict=True)}
+    if known:
+        env.update(known)
 
     def value(v: Value) -> Tensor:
         t = env.get(id(v))
@@ -42,6 +57,11 @@ def replay(graph: Graph, xs: list[Tensor]) -> list[Tensor]:
     for n in graph.nodes:
         if trace is not None:
             trace.line = n.line
+            settle = SETTLE.get(n.p.name)
+            if settle is not None:
+                out = settle([value(v) for v in n.ins], n.attrs)
+                env.update({id(v): t for v, t in zip(n.outs, out, strict=True)})
+                continue
         out = apply(n.p, *[value(v) for v in n.ins], **n.attrs)
         for v, t in zip(n.outs, out if n.p.multi else (out,), strict=True):
             env[id(v)] = t
@@ -71,7 +91,7 @@ class Program:
         self._dtypes = [v.aval.dtype for v in graph.outputs[:n_results]]
         self._run: Callable | None = None
         self._updating: Callable | None = None
-        self._given: set[int] = set()  # ids of the variables whose memory `updating` may take
+        self._given: list[bool] = []  # for each variable, whether `updating` may take its memory
         self._vjps: dict[Any, _Vjp] = {}
 
     @property
@@ -94,9 +114,17 @@ class Program:
             donate = {at[k]: j for k, j in of.items() if k in at and outs[j] not in plain and outs.count(outs[j]) == 1}
             same = lambda i, j: self.graph.inputs[i].aval == self.graph.outputs[j].aval
             donate = {i: j for i, j in donate.items() if same(i, j)}
-            self._given = {id(v) for v in self.variables if at[id(v)] in donate}
+            self._given = [at[id(v)] in donate for v in self.variables]
             self._updating = self.compiler(simplify.simplify(self.graph, final=True), donate=donate)
         return self._updating
+
+    def on(self, variables: list[Variable]) -> Program:
+        """This program on other variables of the same forms."""
+        _ = self.updating if self.assigned else self.run  # compiled once for all
+        new = copy.copy(self)
+        of = {id(v): w for v, w in zip(self.variables, variables, strict=True)}
+        new.variables, new.assigned = variables, [of[id(v)] for v in self.assigned]
+        return new
 
     def __call__(self, args: list[Tensor]) -> list[Tensor]:
         """Run on plain tensors; assigns the variables and returns the results."""
@@ -106,15 +134,46 @@ class Program:
             outs = replay(self.graph, xs)
         else:
             tracked = 0
+            hearing = []
             for tape in state.tapes:
-                live = tape._live
-                for i, x in enumerate(xs):
-                    if x._k in live:
-                        tracked |= 1 << i
-            outs = self._recorded(xs, tracked) if tracked else self._plain(xs)
+                mask = self._tracked(tape, xs)
+                if mask:
+                    hearing.append(tape)
+                    tracked |= mask
+            if not tracked:
+                outs = self._plain(xs)
+            elif all([isinstance(tape, ForwardAccumulator) for tape in hearing]):
+                outs = self._pushed(xs, hearing[-1])
+            else:
+                outs = self._recorded(xs, tracked)
         for v, t in zip(self.assigned, outs[self.n_results :]):
             v.assign(Tensor(t._a, t._d) if not t._special else t)
         return outs[: self.n_results]
+
+    @staticmethod
+    def _tracked(tape: Any, xs: list[Tensor]) -> int:
+        """Which of ``xs`` a tape follows, as bits."""
+        live, mask = tape._live, 0
+        for i, x in enumerate(xs):
+            if x._k in live:
+                mask |= 1 << i
+        return mask
+
+    def _pushed(self, xs: list[Tensor], accumulator: ForwardAccumulator) -> list[Tensor]:
+        """Run under accumulators alone: values and tangents are one program, which those around the innermost see in its place."""
+        moving = self._tracked(accumulator, xs)
+        program, have = self.tangents(moving, values=True)
+        ts = [accumulator._tangent(x._k) for i, x in enumerate(xs) if moving >> i & 1]
+        tapes = state.tapes
+        state.tapes = tapes[: tapes.index(accumulator)]
+        try:
+            found = program([*xs, *ts])  # type: ignore[list-item]
+        finally:
+            state.tapes = tapes
+        n = len(self.graph.outputs)
+        outs, rest = found[:n], iter(found[n:])
+        accumulator._keep(outs, [next(rest) if h else None for h in have])
+        return outs
 
     def direct(self, args: list[Tensor]) -> list[Tensor]:
         """``self(args)`` where no tape records and nothing is traced."""
@@ -124,11 +183,11 @@ class Program:
         arrays = [x._a for x in args]
         if self.assigned:
             run = self._updating or self.updating
-            for v in self.variables:
+            for v, given in zip(self.variables, self._given):
                 t = v._t
                 a = t._a
                 # a variable's memory is given away where nobody else holds it, else a copy of it
-                arrays.append(a if type(a) is not _ndarray or id(v) not in self._given or v._free(t) else a.copy())
+                arrays.append(a if type(a) is not _ndarray or not given or v._free(t) else a.copy())
         else:
             run = self._run or self.run
             for v in self.variables:
@@ -155,6 +214,29 @@ class Program:
         for tape in state.tapes:
             tape._record(op, tuple(xs), outs, None)
         return list(outs)
+
+    def tangents(self, moving: int, values: bool = False) -> tuple[Program, list[bool]]:
+        """The program from the inputs and the tangents of those in ``moving`` to the tangents of the results; and which of these it gives.
+
+        With ``values`` it gives all that this program gives too, before them.
+        """
+        key = ("tangents", moving, values, state.check)
+        if key not in self._vjps:
+            ins = [i for i in range(len(self.graph.inputs)) if moving >> i & 1]
+            pure = self.graph if values else simplify.without_effects(self.graph)
+            trace = Trace(self.name + "_tangents")
+            with trace:
+                xs = [trace.input(v.aval, f"x{i}") for i, v in enumerate(pure.inputs)]
+                ts = [trace.input(pure.inputs[i].aval, f"t{i}") for i in ins]
+                with ForwardAccumulator([xs[i] for i in ins], list(ts)) as acc:
+                    ys = replay(pure, list(xs))
+                # a result that is no tensor of this trace's own is a constant; one of integers does not move
+                ds = [acc.jvp(y) if y._d.is_inexact else None for y in ys]
+                graph = trace.finish([*(ys if values else ()), *[d for d in ds if d is not None]], trace.name)
+                graph = simplify.simplify(graph)
+            made = Program(graph, len(graph.outputs), [], [], self.compiler)
+            self._vjps[key] = (made, [d is not None for d in ds])  # type: ignore[assignment]
+        return self._vjps[key]  # type: ignore[return-value]
 
     # -- differentiation ----------------------------------------------------------------------------------------------
     def vjp(self, tracked: int, wanted: int) -> _Vjp | None:
@@ -229,7 +311,7 @@ class _Call:
     """The row that a tape records for one run of a program."""
 
     broadcasts = holomorphic = False
-    multi = sparse = True
+    multi = sparse = postponed = True  # postponed: an accumulator may leave the tangents for when they are asked for
 
     def __init__(
         self, program: Program, tracked: int, xs: list[Tensor], outs: tuple, residuals: list, vjp: _Vjp, wanted: int
@@ -251,6 +333,12 @@ class _Call:
         self._at = {i: n for n, i in enumerate(connected)}
         self.plans[mask] = plan
         return plan
+
+    def jvp(self, xs: tuple, ts: list, outs: list, attrs: Any) -> list:
+        """The tangents of the results, by a program of their own."""
+        program, have = self.program.tangents(sum([1 << i for i, t in enumerate(ts) if t is not None]))
+        found = iter(program([*xs, *[t for t in ts if t is not None]]))
+        return [next(found) if h else None for h in have]
 
     def joint(self, g: tuple, wanted: tuple, ins: Any, out: Any, attrs: Any) -> list:
         ds = self._gradients(g)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,10 @@ def key_of(x: Any, leaves: list[Tensor]) -> Any:
         leaves.append(tensor)
         return tensor._d, tensor._shape
     if isinstance(x, Variable):
-        return Variable, Ref(x, True), x._shape
+        # of variables alike one trace serves all; which arguments are the same variable is a part of the form
+        first = next((i for i, other in enumerate(leaves) if other is x), len(leaves))
+        leaves.append(x)  # type: ignore[arg-type]
+        return Variable, x._d, tuple(x.shape) if x.shape.rank is not None else None, x._trainable, first
     if isinstance(x, TensorSpec):
         leaves.append(x)  # type: ignore[arg-type]
         return x._d, tuple(x._shape)
@@ -142,21 +146,23 @@ def is_leaf(x: Any) -> bool:
     )
 
 
-def replace_leaves(x: Any, make: Any) -> Any:
-    """``x`` with ``make(leaf)`` for each tensor, in the order of ``key_of``."""
+def replace_leaves(x: Any, make: Callable, variable: Callable | None = None) -> Any:
+    """``x`` with ``make(leaf)`` for each tensor and ``variable(v)`` for each variable, in the order of ``key_of``."""
     if is_leaf(x):
         return make(x)
-    if isinstance(x, Variable) or type(x) in _PLAIN:
+    if isinstance(x, Variable):
+        return x if variable is None else variable(x)
+    if type(x) in _PLAIN:
         return x
     if isinstance(x, IndexedSlices):
         return IndexedSlices(make(convert(x.values)), make(convert(x.indices)), x._dense_shape)
     if isinstance(x, Mapping):
-        items = {k: replace_leaves(x[k], make) for k in x}
+        items = {k: replace_leaves(x[k], make, variable) for k in x}
         return items if type(x) is dict else type(x)(items)  # type: ignore[call-arg]
     if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return type(x)(*[replace_leaves(v, make) for v in x])
+        return type(x)(*[replace_leaves(v, make, variable) for v in x])
     if isinstance(x, (list, tuple)):
-        return type(x)([replace_leaves(v, make) for v in x])
+        return type(x)([replace_leaves(v, make, variable) for v in x])
     return x
 
 
@@ -181,3 +187,46 @@ def describe(x: Any) -> str:
     if isinstance(x, (list, tuple)):
         return ("List[" if isinstance(x, list) else "Tuple[") + ", ".join(map(describe, x)) + "]"
     return f"Literal[{x!r}]"
+
+
+def leaves_of(x: Any) -> list:
+    """The tensors and specs of a nest of arguments, in the order of ``key_of``."""
+    out: list = []
+    replace_leaves(x, lambda t: out.append(t if isinstance(t, TensorSpec) else convert(t)))
+    return out
+
+
+def specs_of(x: Any) -> Any:
+    """A nest of arguments with specs for its tensors."""
+    return replace_leaves(x, lambda t: t if isinstance(t, TensorSpec) else TensorSpec((t := convert(t))._shape, t._d))
+
+
+def parameters_of(signature: inspect.Signature | None, args: tuple, kwargs: dict) -> list[tuple[str, Any, Any]]:
+    """Name, kind and specs of each parameter."""
+    if signature is None:
+        return [(f"arg{i}", "POSITIONAL_ONLY", a) for i, a in enumerate(specs_of(args))]
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return [(n, signature.parameters[n].kind.name, specs_of(v)) for n, v in bound.arguments.items()]
+
+
+def argument_names(signature: inspect.Signature | None, args: tuple, kwargs: dict) -> list[str]:
+    """A name for each tensor of the arguments: the parameter's, numbered within a nest."""
+    out: list[str] = []
+    items = bound_items(signature, args, kwargs)
+    for name, value in items:
+        out += [name] if is_leaf(value) else [f"{name}_{i}" if i else name for i in range(len(leaves_of(value)))]
+    return out
+
+
+def bound_items(signature: inspect.Signature | None, args: tuple, kwargs: dict) -> list[tuple[str, Any]]:
+    """Each argument with its parameter's name."""
+    names: list[str] = []
+    if signature is not None:
+        for p in signature.parameters.values():
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+                names.append(p.name)
+            elif p.kind is p.VAR_POSITIONAL:
+                names += [p.name] * max(0, len(args) - len(names))
+    names += [f"arg{i}" for i in range(len(names), len(args))]
+    return [*zip(names, args), *kwargs.items()]

@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..ground.graph import Graph, Node, Value
+from ..ground.primitive import Primitive
+from ..primitives import structure as st
 
 _FOLD = 1 << 12  # elements: larger constants are left to be computed, not stored
+_SHAPED = (st.reshape, st.broadcast_to)  # these do nothing where the shape stays
+_OF_FORM = (st.zeros_like, st.ones_like, st.full_like, st.zeros_of)  # the value follows from shape and dtype alone
 
 
 def simplify(graph: Graph, final: bool = False) -> Graph:
@@ -17,7 +21,9 @@ def simplify(graph: Graph, final: bool = False) -> Graph:
     seen: dict[Any, Node] = {}
     nodes: list[Node] = []
     consts: dict[Any, Value] = {}
-    histories = {_loop_key(n): n for n in reversed(graph.nodes) if n.p.name == "while_history"}
+    # a loop, and the same loop that keeps its history for the backward pass, are one: the richer node takes the other's place
+    richer = {_work(n, n.p.extends): n for n in reversed(graph.nodes) if n.p.extends}
+    extended = {n.p.extends for n in richer.values()}
     hoisted: dict[int, Node] = {}
 
     def look(v: Value) -> Value:
@@ -28,26 +34,22 @@ def simplify(graph: Graph, final: bool = False) -> Graph:
 
     for n in graph.nodes:
         ins = tuple([look(v) for v in n.ins])
-        if n.p.name in ("while_loop", "while_history"):
-            # the loop and the loop that keeps its history for the backward pass are one loop
-            history = histories.get(_loop_key(n))
-            if history is not None and (n is history or n.p.name == "while_loop"):
-                made = hoisted.get(id(history))
-                if made is None:
-                    made = hoisted[id(history)] = Node(
-                        history.p, ins, history.attrs, [v.aval for v in history.outs], n.line
-                    )
-                    nodes.append(made)
-                replaced.update({id(v): w for v, w in zip(n.outs, made.outs, strict=False)})
-                continue
+        rich = richer.get(_work(n, n.p.extends or n.p)) if (n.p.extends or n.p) in extended else None
+        if rich is not None and (n is rich or n.p is rich.p.extends):
+            made = hoisted.get(id(rich))
+            if made is None:
+                made = hoisted[id(rich)] = Node(rich.p, ins, rich.attrs, [v.aval for v in rich.outs], n.line)
+                nodes.append(made)
+            replaced.update({id(v): w for v, w in zip(n.outs, made.outs, strict=False)})
+            continue
         if n.effect:
             nodes.append(_with(n, ins, replaced))
             continue
-        if n.p.name == "identity" or (final and n.p.name in _PASSES_ON):
-            for v, w in zip(n.outs, ins[_PASSES_ON.get(n.p.name, 0) :], strict=False):
+        if n.p.passes is not None and (final or n.p is st.identity):
+            for v, w in zip(n.outs, ins[n.p.passes :], strict=False):
                 replaced[id(v)] = w
             continue
-        if n.p.name in _SHAPE_ONLY and ins[0].const is None and _same_shape(n):
+        if n.p in _SHAPED and ins[0].const is None and _same_shape(n):
             replaced[id(n.outs[0])] = ins[0]
             continue
         same = _identity(n, ins)
@@ -75,37 +77,25 @@ def simplify(graph: Graph, final: bool = False) -> Graph:
 
 def _identity(n: Node, ins: tuple[Value, ...]) -> Value | None:
     """The input that the node gives back bit for bit: x*1, x/1, x-0, x**1."""
-    if len(ins) != 2:
-        return None
-    name, (x, y) = n.p.name, ins
-    if name == "multiply" and _all(x, 1) and y.aval == n.outs[0].aval:
-        return y
-    unit = {"multiply": 1, "divide": 1, "subtract": 0, "pow": 1}.get(name)
-    return x if unit is not None and _all(y, unit) and x.aval == n.outs[0].aval else None
+    out = n.outs[0].aval if n.outs else None
+    for unit, v, other in zip(n.p.neutral, ins, ins[::-1], strict=False):
+        if unit is not None and other.aval == out and _all(v, unit):
+            return other
+    return None
 
 
 def _all(v: Value, unit: int) -> bool:
     c = v.const
-    if (
-        c is None
-        or (isinstance(c, np.ndarray) and c.size > 64)
-        or not hasattr(c, "dtype")
-        or c.dtype.kind not in "fiuc"
-    ):
+    if c is None or (isinstance(c, np.ndarray) and c.size > 64) or not hasattr(c, "dtype") or c.dtype.kind not in "fiu":
         return False
     return bool(np.all(c == unit)) and not (unit == 0 and bool(np.any(np.signbit(c))))
 
 
-def _loop_key(n: Node) -> Any:
-    return (id(n.attrs["cond"]), id(n.attrs["body"]), tuple([id(v) for v in n.ins])) if "body" in n.attrs else None
-
-
-_PASSES_ON = {
-    "stop_gradient": 0,
-    "assigned": 1,
-    "custom_gradient": 0,
-}  # the first of the inputs that come out as they are
-_SHAPE_ONLY = ("reshape", "broadcast_to")
+def _work(n: Node, p: Primitive) -> Any:
+    """What ``n`` computes as the row ``p``, of whose attributes it may have more."""
+    code = p.kernel.__code__ if hasattr(p.kernel, "__code__") else None
+    names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount] if code else ()
+    return p.name, tuple([id(v) for v in n.ins]), tuple([_frozen(n.attrs.get(k)) for k in names])
 
 
 def _same_shape(n: Node) -> bool:
@@ -149,14 +139,10 @@ def _frozen(a: Any) -> Any:
 def _fold(n: Node, ins: tuple[Value, ...]) -> list[Value] | None:
     """The outputs as constants, where all inputs are constants and the result is small."""
     if not ins or any(v.const is None for v in ins):
-        if (
-            n.p.name in ("zeros_like", "ones_like", "full_like", "zeros_of")
-            and None not in n.outs[0].aval.shape
-            and _size(n.outs[0]) <= 64
-        ):
+        if n.p in _OF_FORM and None not in n.outs[0].aval.shape and _size(n.outs[0]) <= 64:
             a = n.outs[0].aval
-            like = np.zeros(a.shape if n.p.name != "zeros_of" else (), a.dtype.np)[()]
-            return [Value(a, const=n.p.kernel(like, **n.attrs))]
+            like = np.zeros(a.shape, a.dtype.np)[()]
+            return [Value(a, const=n.p.compute(like, **n.attrs))]
         return None
     if any(None in v.aval.shape or _size(v) > _FOLD for v in n.outs):
         return None
@@ -164,7 +150,7 @@ def _fold(n: Node, ins: tuple[Value, ...]) -> list[Value] | None:
         return None
     try:
         with np.errstate(all="ignore"):
-            r = n.p.kernel(*[v.const for v in ins], **n.attrs)
+            r = n.p.compute(*[v.const for v in ins], **n.attrs)
     except Exception:  # what fails is left to fail when it runs, with the user's line
         return None
     return [Value(v.aval, const=a) for v, a in zip(n.outs, r if n.p.multi else (r,), strict=True)]

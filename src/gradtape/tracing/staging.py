@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import builtins
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +26,7 @@ from .autograph import staging as protocol
 from .autograph.staging import UNSET
 from .control import _assigned, _branch, _emit_cond, take_row, traced_while
 from .functional import TensorArray
+from .program import SETTLE
 from .trace import SymbolicTensor, Trace
 
 # -- rows with effects -------------------------------------------------------------------------------------------------------
@@ -68,25 +68,11 @@ raise_row = Primitive(
 )
 
 
-def _py_print_kernel(*xs: Any, form: tuple, sep: str, end: str, file: Any) -> tuple:
-    it = iter(xs)
-    print(*[next(it) if v is _HERE else v for v in form], sep=sep, end=end, file=sys.stdout if file is None else file)
-    return ()
-
-
-_HERE = object()
-print_row = Primitive(
-    "py_print",
-    "*xs",
-    _py_print_kernel,
-    shape=lambda *xs, **attrs: [],
-    multi=True,
-    effect=True,
-    cases=lambda rng: [],
-    doc="Python's print of its inputs' values.",
-)
 length_row = Primitive("length", "x", lambda x: np.int32(len(x)), shape=lambda x: Aval((), int32), out=int32, cases=lambda rng: [((rng.uniform(-1, 1, (3, 2)),), {})],
                        doc="The length of the first axis, int32.")  # fmt: skip
+SETTLE["length"] = lambda xs, attrs: [
+    length_row(xs[0]) if xs[0]._shape[0] is None else Tensor(np.int32(xs[0]._shape[0]), int32)
+]
 
 
 def emit_effect(row: Primitive, xs: tuple, attrs: dict[str, Any]) -> None:
@@ -412,15 +398,6 @@ class GraphStage:
     def raise_(self, error: BaseException) -> None:
         """A ``raise`` row."""
         emit_effect(raise_row, (), {"error": error})
-
-    def print_(self, values: tuple, sep: str, end: str, file: Any) -> None:
-        """A ``py_print`` row."""
-        form = tuple([_HERE if _is_tensor(v) else v for v in values])
-        emit_effect(
-            print_row,
-            tuple([convert(v) for v in values if _is_tensor(v)]),
-            {"form": form, "sep": sep, "end": end, "file": file},
-        )
 
     def builtin(self, function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Casts, lengths, and the reductions of Python."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core import numerics
+from ..core.arguments import NoValue
 from ..core.state import state, still_active
 from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
@@ -32,6 +33,8 @@ _BY_THEMSELVES = (
     "put_row",
     "write_row",
 )  # their rules need no shapes
+_WAITING = ("late", "py_function")  # their rules need values
+_OPEN_SHAPES = ("reshape", "random_mask")  # None in their attribute `shape` has a meaning
 _NAMES = {
     "add": "add",
     "subtract": "sub",
@@ -45,7 +48,7 @@ _NAMES = {
 
 # A variable's new value. As in eager execution a tape knows the variable by every value that was read from it, and an assignment cuts the
 # value off from what it was computed from: the cotangent goes to the variable.
-assigned_row = Primitive("assigned", "old new", lambda old, new: new, shape=lambda old, new: new, grad=(lambda g: g, None), accepts=ANY, surrogate=True, cases=lambda rng: [],
+assigned_row = Primitive("assigned", "old new", lambda old, new: new, shape=lambda old, new: new, grad=(lambda g: g, None), jvp=lambda xs, ts, outs, attrs: [ts[0]], accepts=ANY, passes=1, surrogate=True, cases=lambda rng: [],
                          doc="The second input, whose gradient is the first's.")  # fmt: skip
 
 
@@ -63,7 +66,7 @@ def _custom_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) -
     return [of[i - n] if n <= i < n + m else None for i in wanted]
 
 
-custom_row = Primitive("custom_gradient", "*xs", _custom_kernel, shape=lambda *xs, n, **attrs: list(xs[:n]), joint=_custom_joint, holomorphic=False, accepts=ANY, multi=True, surrogate=True, cases=lambda rng: [],
+custom_row = Primitive("custom_gradient", "*xs", _custom_kernel, shape=lambda *xs, n, **attrs: list(xs[:n]), joint=_custom_joint, holomorphic=False, accepts=ANY, multi=True, passes=0, surrogate=True, cases=lambda rng: [],
                        doc="The first n inputs, whose gradient with respect to the next m inputs is a graph of its own.")  # fmt: skip
 
 
@@ -132,7 +135,7 @@ class SymbolicTensor(Tensor):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         from ..ground.errors import user_line
 
-        raise NotImplementedError(
+        raise NoValue(
             f"Cannot convert a symbolic tf.Tensor ({self._name}) to a numpy array. This error may indicate that you're trying to pass a Tensor to a NumPy call, "
             f"which is not supported: use the tf function of that name, or tf.py_function.{user_line()}"
         )
@@ -319,6 +322,8 @@ class Trace:
             from ..core.dispatch import _bad_dtype
 
             raise _bad_dtype(p, d)
+        if None in attrs.get("shape", ()) and p.name not in _OPEN_SHAPES:
+            raise TypeError(f"{p.name} needs a shape whose dimensions are all known, but one is open: {attrs['shape']}")
         ins = tuple([self.value_of(x) for x in xs])
         avals = p.shape(*[v.aval for v in ins], **attrs)
         node = Node(p, ins, attrs, list(avals) if p.multi else [avals], self.line or user_frame())
@@ -333,13 +338,20 @@ class Trace:
         out: Any = outs if p.multi else outs[0]
         if state.tapes:
             row: Any = p
-            if any(None in v.aval.shape for v in (*ins, *node.outs)) and not p.effect and p.name not in _BY_THEMSELVES:
+            waits = p.name in _WAITING or any(None in v.aval.shape for v in (*ins, *node.outs))
+            if waits and not p.effect and p.name not in _BY_THEMSELVES:
                 from .dynamic import Later
 
                 row = Later(p)
             for tape in state.tapes:
                 tape._record(row, xs, out, attrs)
         return out
+
+    def later(self, f: Any, args: tuple, kwargs: dict, error: Exception) -> Any:
+        """The call of a public function that needs values of traced tensors, for when these are known; see ``core.arguments.sized``."""
+        from .settle import later
+
+        return later(self, f, args, kwargs, error)
 
     def local(self, x: Any) -> SymbolicTensor:
         """``x`` (eager, of this trace or of one further out) as a symbolic tensor of this trace."""
@@ -368,7 +380,11 @@ class Trace:
                     else self._pass_in(outer)
                 )
             else:
-                first = self.input(Aval(v._t._shape, v._d), v._name[:-2].replace(":", "_"))
+                shape = v._t._shape
+                if v._shape_spec is not None and not v._shape_spec.is_fully_defined():
+                    spec = (None,) * len(shape) if v._shape_spec.rank is None else tuple(v._shape_spec)
+                    shape = spec
+                first = self.input(Aval(shape, v._d), v._name[:-2].replace(":", "_"))
             c = self.variables[id(v)] = _Cell(v, first)
         return c
 
@@ -425,6 +441,10 @@ class Trace:
                     "(of a branch, a loop, or a function around it). Make the variable outside."
                 )
             v._t = Tensor(interpreter.compile(simplify.simplify(graph, final=True))(arrays)[0], v._d)
+
+    def constants(self) -> list[tuple[Tensor, Value]]:
+        """The eager tensors of the surroundings that the graph holds as constants."""
+        return [(t, v) for t, v in self._consts.values() if v.const is not None]
 
     def finish(self, outputs: Sequence[Tensor], name: str) -> Graph:
         """The graph that computes ``outputs``."""

@@ -8,11 +8,16 @@ from typing import Any
 
 import numpy as np
 
-import gradtape.primitives  # noqa: F401  (fills the table)
+import gradtape.tracing.control
+import gradtape.tracing.functional
+import gradtape.tracing.staging  # noqa: F401  (their rows)
 from gradtape.engines.native import compile as native
 from gradtape.ground import dtypes as dt
 from gradtape.ground.graph import Graph, Node, Value, interpret
 from gradtape.ground.primitive import TABLE, Aval
+from gradtape.primitives import complete
+
+complete()
 
 FLOATS = (dt.float32, dt.float64)
 INTS = (dt.int32, dt.int64)
@@ -87,7 +92,8 @@ def check(graph: Graph, xs: list, exact: bool = False, rtol: float | None = None
     assert len(got) == len(want)
     for g, w, v in zip(got, want, graph.outputs, strict=True):
         w = np.asarray(w, v.aval.dtype.np)
-        assert np.shape(g) == v.aval.shape and g.dtype == v.aval.dtype.np, (np.shape(g), g.dtype, v.aval)
+        assert np.shape(g) == w.shape and g.dtype == v.aval.dtype.np, (np.shape(g), g.dtype, v.aval)
+        assert all(e in (None, d) for d, e in zip(w.shape, v.aval.shape, strict=True)), (w.shape, v.aval)
         assert isinstance(g, np.ndarray) if v.aval.shape else isinstance(g, np.generic), type(g)
         same(g, w, exact, rtol)
     return got

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradtape.engines.native import cache, elf
+from gradtape.engines.native import cache, elf, stored
 from gradtape.engines.native import compile as native
+from gradtape.engines.native.engine import Program
+from gradtape.ground import dtypes as dt
 
 from .graphs import graph_of
 
@@ -37,7 +39,7 @@ X = np.ones((4, 5), np.float32)
 def test_found_again(directory: Path) -> None:
     first, second, other = make(), make(), make(3.0)
     assert [p.__self__.cached for p in (first, second, other)] == [False, True, False]
-    assert len(list(directory.iterdir())) == 2
+    assert len(list(directory.iterdir())) == 4  # two programs, each with its code
     assert second(X)[0].sum() == 60 and other(X)[0].sum() == 80
 
 
@@ -82,12 +84,82 @@ def test_another_process_finds_it(directory: Path) -> None:
 )
 def test_damaged_entries_are_replaced(directory: Path, damage: Any) -> None:
     make()
-    (entry,) = directory.iterdir()
-    good = entry.read_bytes()
-    entry.write_bytes(damage(good))
+    for entry in directory.iterdir():
+        entry.write_bytes(damage(entry.read_bytes()))
     run = make()
     assert not run.__self__.cached and run(X)[0].sum() == 60
     assert make().__self__.cached
+
+
+def test_half_an_entry_is_none(directory: Path, monkeypatch: Any) -> None:
+    """Of a program's two entries either may be gone or damaged; the other one does no harm."""
+    lowered = []
+    written = Program._written
+    monkeypatch.setattr(Program, "_written", lambda self: (lowered.append(1), written(self))[1])
+    make()
+    assert make().__self__.cached and len(lowered) == 1
+    for spoil in (Path.unlink, lambda path: path.write_bytes(b"x")):
+        for entry in sorted(directory.iterdir()):
+            spoil(entry)
+            lowered.clear()
+            assert make()(X)[0].sum() == 60 and len(lowered) == 1
+            assert make().__self__.cached and len(lowered) == 1
+
+
+def test_a_graph_is_found_without_lowering_it(directory: Path) -> None:
+    code = """if 1:
+        from tests.engines.native.test_cache import *
+        run = make()
+        print(run.__self__.cached, run(X)[0].sum(), "gradtape.engines.native.lower" in sys.modules)
+        """
+    root = Path(__file__).parents[3]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
+    for found in (False, True):
+        r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=60)
+        assert r.stdout.split() == [str(found), "60.0", str(not found)], r.stderr
+
+
+def test_names_tell_graphs_apart(directory: Path, monkeypatch: Any) -> None:
+    def named(f: Any, *avals: Any, donate: dict[int, int] | None = None, fast_math: bool = False) -> str | None:
+        return stored.name_of(graph_of(f, *(avals or (((4, 5),),))), donate or {}, fast_math, "m")
+
+    def scaled(b: Any, x: Any) -> Any:
+        return b("multiply", x, 2.0)
+
+    names = [
+        named(scaled),
+        named(lambda b, x: b("multiply", x, 3.0)),
+        named(lambda b, x: b("multiply", x, -0.0)),
+        named(lambda b, x: b("multiply", x, 0.0)),
+        named(lambda b, x: b("divide", x, 2.0)),
+        named(lambda b, x: b("multiply", b("multiply", x, 2.0), 2.0)),
+        named(lambda b, x: [b("multiply", x, 2.0), x]),
+        named(lambda b, x: b("multiply", x, np.full((4, 5), 2.0, np.float32))),
+        named(scaled, ((5, 4),)),
+        named(scaled, ((4, 5), dt.float64)),
+        named(scaled, donate={0: 0}),
+        named(scaled, fast_math=True),
+        named(lambda b, x: b("sum", x, axis=(0,), keepdims=False)),
+        named(lambda b, x: b("sum", x, axis=(1,), keepdims=False)),
+        named(lambda b, x: b("sum", x, axis=(1,), keepdims=True)),
+        named(lambda b, x, y: b("subtract", x, y), ((2,),), ((2,),)),
+        named(lambda b, x, y: b("subtract", y, x), ((2,),), ((2,),)),
+    ]
+    assert None not in names and len(set(names)) == len(names)
+    assert named(scaled) == names[0]
+    monkeypatch.setattr(stored, "sources", lambda: "others")
+    assert named(scaled) not in names
+
+
+def test_graphs_without_a_name(directory: Path) -> None:
+    """What holds much data, or what may be equal to nothing else, is not kept under a name of its own."""
+    big = np.arange(stored.LARGEST, dtype=np.float32)
+    graph = graph_of(lambda b, x: b("add", x, big), ((stored.LARGEST,),))
+    assert stored.name_of(graph, {}, False, "m") is None
+    assert native(graph)(big)[0][-1] == 2 * big[-1]
+    odd = graph_of(lambda b, x: b("multiply", x, 2.0), ((3,),))
+    odd.nodes[0].attrs["of"] = object()
+    assert stored.name_of(odd, {}, False, "m") is None
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path, monkeypatch: Any) -> None:

@@ -281,3 +281,141 @@ def test_two_threads_run_one_program() -> None:
 
 
 __all__ = ["endless", "signal", "time"]
+
+
+# -- loops that keep their history ----------------------------------------------------------------------------------------------
+
+
+def remembered(b: Build, cond: Callable, body: Callable, state: list, fixed: list, keep: tuple) -> tuple:
+    """A while_history node: the last states, the number of turns, the stacks."""
+    avals = [(v.aval.shape, v.aval.dtype) for v in (*state, *fixed)]
+    graphs = {"cond": graph_of(cond, *avals), "body": graph_of(body, *avals)}
+    return b("while_history", *state, *fixed, n=len(state), keep=keep, **graphs)
+
+
+def backward(b: Build, turns: Any, stack: Any, row: Any) -> Any:
+    """The sum of the stack's rows, the last first, each times the number of rows below it."""
+
+    def body(b: Build, i: Any, total: Any, stack: Any) -> list:
+        term = b("multiply", b("take_row", stack, i), b("cast", i, dtype=dt.float32, source=dt.int32))
+        return [b("subtract", i, 1), b("add", total, term)]
+
+    last = b("subtract", turns, 1)
+    return loop(b, lambda b, i, *_: b("greater_equal", i, 0), body, [last, b("zeros_like", row)], [stack])[1]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 5, 700, 20_000])
+def test_a_loop_keeps_its_states(turns: int) -> None:
+    """Scalars, arrays, bools and what does not change; before each turn."""
+
+    def f(b: Build, i: Any, x: Any, v: Any, odd: Any, c: Any) -> list:
+        def body(b: Build, i: Any, x: Any, v: Any, odd: Any, c: Any) -> list:
+            return [
+                b("add", i, 1),
+                b("multiply", b("add", x, 0.25), 0.5),
+                b("add", b("multiply", v, 0.5), c),
+                b("logical_not", odd),
+            ]
+
+        return list(remembered(b, lambda b, i, *_: b("less", i, turns), body, [i, x, v, odd], [c], (0, 1, 2, 3)))
+
+    g = graph_of(f, ((), dt.int32), ((),), ((5,),), ((), dt.bool_), ((5,),))
+    rng = np.random.default_rng(0)
+    xs = [sample(rng, v.aval) for v in g.inputs]
+    xs[0] = np.int32(0)
+    run = native(g)
+    for _ in range(2):
+        got = check(g, xs, exact=True, run=run)
+    assert got[4] == turns and got[7].shape == (turns, 5)
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (3, 40)])
+def test_stacks_are_read_backwards(shape: tuple) -> None:
+    """In the program that made them, and in another, which takes them as inputs of unknown length."""
+
+    def forward(b: Build, n: Any, x: Any) -> tuple:
+        body = lambda b, i, x, n: [b("add", i, 1), b("add", b("multiply", x, 0.5), 1.0)]
+        return remembered(b, lambda b, i, x, n: b("less", i, n), body, [b.const(0, dt.int32), x], [n], (1,))
+
+    def both(b: Build, n: Any, x: Any) -> Any:
+        _, _, turns, stack = forward(b, n, x)
+        return backward(b, turns, stack, x)
+
+    forms = ((), dt.int32), (shape,)
+    rng = np.random.default_rng(0)
+    together, alone = graph_of(both, *forms), graph_of(lambda b, n, x: list(forward(b, n, x)), *forms)
+    second = graph_of(lambda b, n, s, x: backward(b, n, s, x), ((), dt.int32), ((None, *shape),), (shape,))
+    run, first, then = native(together), native(alone), native(second)
+    for n in (0, 1, 9, 300):
+        x = sample(rng, together.inputs[1].aval)
+        (want,) = check(together, [np.int32(n), x], exact=True, run=run)
+        _, _, turns, stack = first(np.int32(n), x)
+        (got,) = check(second, [turns, stack, x], exact=True, run=then)
+        assert got.tobytes() == want.tobytes()
+    if shape:
+        with pytest.raises(TypeError, match="of shape"):
+            then(turns, np.zeros((4, *shape[:-1], shape[-1] + 1), np.float32), x)
+        strided = np.ascontiguousarray(stack[::-1])[::-1]
+        assert then(turns, strided, x)[0].tobytes() == want.tobytes()
+
+
+def test_a_stack_is_not_read_beyond_its_end() -> None:
+    from gradtape.ground.errors import OutOfRangeError
+
+    run = native(graph_of(lambda b, s, i: b("take_row", s, i), ((None, 3),), ((), dt.int32)))
+    s = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert run(s, np.int32(1))[0].tolist() == [3, 4, 5]
+    for i in (-1, 2):
+        with pytest.raises(OutOfRangeError):
+            run(s, np.int32(i))
+    with pytest.raises(OutOfRangeError):
+        run(s[:0], np.int32(0))
+
+
+def test_histories_in_loops_and_branches() -> None:
+    """A stack lives for one turn of the loop around it; its memory is used again."""
+
+    def f(b: Build, x: Any) -> list:
+        def turn(b: Build, k: Any, x: Any) -> list:
+            body = lambda b, i, y, k: [b("add", i, 1), b("add", b("multiply", y, 0.5), 1.0)]
+            _, y, turns, stack = remembered(
+                b, lambda b, i, y, k: b("less", i, k), body, [b.const(0, dt.int32), x], [k], (1,)
+            )
+            forms = [(v.aval.shape, v.aval.dtype) for v in (turns, stack, y)]
+            choose = {
+                "true": graph_of(backward, *forms),
+                "false": graph_of(lambda b, n, s, y: b("multiply", y, 2.0), *forms),
+            }
+            (z,) = b("cond", b("equal", b("bitwise_and", k, 1), 0), turns, stack, y, **choose)
+            return [b("add", k, 1), b("multiply", z, 0.01)]
+
+        return list(loop(b, lambda b, k, x: b("less", k, 40), turn, [b.const(0, dt.int32), x]))
+
+    g = graph_of(f, ((6,),))
+    check(g, [np.linspace(-1, 1, 6, dtype=np.float32)], exact=True)
+
+
+def test_stacks_are_freed() -> None:
+    """Also where the run fails or is called from many threads."""
+    import tracemalloc
+
+    def f(b: Build, n: Any, x: Any) -> list:
+        body = lambda b, i, x, n: [b("add", i, 1), b("check_numerics", b("multiply", x, 2.0), message="m")]
+        return list(remembered(b, lambda b, i, x, n: b("less", i, n), body, [b.const(0, dt.int32), x], [n], (1,)))
+
+    run = native(graph_of(f, ((), dt.int32), ((1000,),)))
+    good, bad = np.ones(1000, np.float32), np.full(1000, 1e38, np.float32)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(20):
+            threads = [threading.Thread(target=run, args=(np.int32(100), good)) for _ in range(2)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            with pytest.raises(ValueError, match="Inf"):
+                run(np.int32(100), bad)
+        assert tracemalloc.get_traced_memory()[0] - before < 400_000  # one stack
+    finally:
+        tracemalloc.stop()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradtape.engines.native import compile as native
-from gradtape.engines.native.lower import TILE_LIMIT
+from gradtape.engines.native.ops import TILE_LIMIT
 from gradtape.ground import dtypes as dt
 
 from .graphs import Build, check, graph_of, reference, sample

@@ -110,7 +110,6 @@ class Both(Stage):
 
     def __init__(self) -> None:
         self.path = [True]  # whether the program would come here
-        self.printed: list[str] = []
 
     def op(self, f: Any, *args: Any) -> Any:
         return Value(self, f(*[self.example(a) for a in args]))
@@ -177,10 +176,6 @@ class Both(Stage):
         if self.path[-1]:
             raise error
 
-    def print_(self, values: Any, sep: str, end: str, file: Any) -> None:
-        if self.path[-1]:
-            self.printed.append(sep.join([str(self.example(v)) for v in values]) + end)
-
     def run(self, f: Any, *args: Any) -> Any:
         """``f`` converted, on wrapped arguments; the value of the result."""
         old = install(self)
@@ -234,7 +229,6 @@ class Graphs(Stage):
 
     def __init__(self) -> None:
         self.graph = Graph(None)
-        self.printed: list[str] = []
         self.traced = 0  # bodies and branches
 
     def example(self, x: Any) -> Any:
@@ -348,14 +342,6 @@ class Graphs(Stage):
             raise error
 
         self.graph.steps.append(step)
-
-    def print_(self, values: Any, sep: str, end: str, file: Any) -> None:
-        shown = [self.seen(v) for v in values]
-        self.graph.steps.append(
-            lambda env: self.printed.append(
-                sep.join([str(env[v] if isinstance(v, Symbol) else v) for v in shown]) + end
-            )
-        )
 
     def run(self, f: Any, *args: Any) -> Any:
         """``f`` converted and traced, then run on the arguments; the value of the result."""

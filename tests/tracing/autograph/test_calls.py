@@ -105,7 +105,7 @@ def test_libraries_go_as_they_are():
         functools.lru_cache(sign),
         pytest.raises,
     ):
-        if f in (len, print):
+        if f is len:
             assert calls.call(f) is not f and not calls.as_is(f)
         else:
             assert calls.call(f) is f or calls.call(f) == f

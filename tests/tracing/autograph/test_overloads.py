@@ -33,25 +33,6 @@ def test_keyword_arguments_go_to_python():
     assert convert(f)([4, 2, 9]) == f([4, 2, 9])
 
 
-def test_print_when_the_program_runs():
-    def f(x):
-        if x > 1:
-            print("big", x, sep="-")
-        else:
-            print("small")
-        for i in range(x):
-            print(i, end=";")
-        return x
-
-    for stage in STAGES:
-        for x in (1, 3):
-            s = stage()
-            assert s.run(f, S(x)) == x
-            assert [line for line in s.printed if "small" not in line] == ([f"big-{x}\n"] if x > 1 else []) + [
-                f"{i};" for i in range(x)
-            ]
-
-
 def test_print_of_python_values(capsys):
     def f(file):
         print("a", 1, sep="|", end="!\n")

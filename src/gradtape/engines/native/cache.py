@@ -14,33 +14,31 @@ import contextlib
 import hashlib
 import os
 import sys
-import tempfile
-from pathlib import Path
+import threading
 
 from ..._version import __version__
 
 _MAGIC = b"gradtape1\n"
 _SUFFIX = ".obj"
-_writes = 0
 
 
-def directory() -> Path | None:
+def directory() -> str | None:
     """Where entries lie; None where the cache is off."""
     if os.environ.get("GRADTAPE_CACHE", "1").lower() in ("0", "off", "false", "no"):
         return None
     named = os.environ.get("GRADTAPE_CACHE_DIR")
     if named:
-        return Path(named)
-    try:
-        if sys.platform == "win32":
-            base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-        elif sys.platform == "darwin":
-            base = Path.home() / "Library" / "Caches"
-        else:
-            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # no home directory
+        return named
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    elif sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    if base.startswith("~"):  # no home directory
         return None
-    return base / "gradtape" / "native"
+    return os.path.join(base, "gradtape", "native")
 
 
 def limit() -> int:
@@ -61,13 +59,14 @@ def load(name: str) -> bytes | None:
     d = directory()
     if d is None:
         return None
-    path = d / (name + _SUFFIX)
+    path = os.path.join(d, name + _SUFFIX)
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as f:
+            data = f.read()
         head = len(_MAGIC) + 32
         code = data[head:]
         if data[: len(_MAGIC)] != _MAGIC or hashlib.sha256(code).digest() != data[len(_MAGIC) : head]:
-            path.unlink(missing_ok=True)
+            os.unlink(path)
             return None
         os.utime(path)  # used now: the last to be dropped
         return code
@@ -77,27 +76,25 @@ def load(name: str) -> bytes | None:
 
 def store(name: str, code: bytes) -> None:
     """Keep an entry; drop the longest unused ones where there are too many."""
-    global _writes
     d = directory()
     if d is None or len(code) > limit() // 4:
         return
     with contextlib.suppress(OSError):
-        d.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, temporary = tempfile.mkstemp(dir=d, suffix=".tmp")
+        os.makedirs(d, mode=0o700, exist_ok=True)
+        temporary = os.path.join(d, f"{name}.{os.getpid()}.{threading.get_ident()}.tmp")
         try:
-            with os.fdopen(handle, "wb") as f:
+            with open(temporary, "wb") as f:
                 f.write(_MAGIC + hashlib.sha256(code).digest() + code)
-            os.replace(temporary, d / (name + _SUFFIX))
+            os.replace(temporary, os.path.join(d, name + _SUFFIX))
         except OSError:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             return
-        if _writes % 16 == 0:
+        if name[0] == "0":  # one in sixteen: looking at all entries takes longer than writing one
             trim(d, limit())
-        _writes += 1
 
 
-def trim(d: Path, most: int) -> None:
+def trim(d: str, most: int) -> None:
     """Delete the longest unused entries until those left take at most ``most`` bytes."""
     entries = []
     with contextlib.suppress(OSError), os.scandir(d) as files:

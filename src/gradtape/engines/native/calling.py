@@ -2,89 +2,53 @@
 
 It checks the arguments (type, dtype, shape, layout) by reading the objects' fields, allocates the outputs through NumPy, releases
 Python's lock for long programs, runs the program and returns a list. Arguments that do not fit go to a Python function, which
-makes them fit or raises. The C structures that it relies on are NumPy's and Python's stable layouts, for 64-bit CPython.
+makes them fit or raises.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
-import threading
+import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from .host import Unsupported, address, blas, c_library, numpy_api
-from .ir import I1, I32, I64, PTR, Code, Val
+from .control import NO_MEMORY, SLOT, SLOTS
+from .ir import I1, I32, I64, PTR, TYPES, Code, Val
+from .linking import (
+    ALIGNED,
+    CONTIGUOUS,
+    DATA,
+    DIMS,
+    DTYPE,
+    FLAGS,
+    LIST_ITEMS,
+    LIST_SIZE,
+    OWNED,
+    RANK,
+    SCALAR,
+    TYPE,
+    WRITEABLE,
+    Spec,
+)
 from .program import FIRST, Written
-
-# Offsets of fields: PyObject, PyListObject, PyArrayObject, NumPy's scalar objects.
-_TYPE, _LIST_SIZE, _LIST_ITEMS = 8, 16, 24
-_DATA, _RANK, _DIMS, _DTYPE, _FLAGS, _SCALAR = 16, 24, 32, 56, 64, 16
-_CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
 
 STACK = 32768  # arenas up to this size lie on the stack
 RELEASE = 3e4  # nanoseconds of work for which Python's lock is released
 
-_PYTHON = (
-    "Py_IncRef",
-    "Py_DecRef",
-    "PyList_New",
-    "PyObject_Vectorcall",
-    "PyEval_SaveThread",
-    "PyEval_RestoreThread",
-    "PyErr_CheckSignals",
-    "PyMem_RawMalloc",
-    "PyMem_RawFree",
-    "PyErr_NoMemory",
-)
-_NUMPY = {"PyArray_NewFromDescr": 94, "PyArray_Scalar": 60}
-_LIBC = ("memmove", "memcpy", "memset")
 
-
-def check_layout() -> None:
-    """Unsupported, if objects do not look as the code above will read them."""
-    a = np.arange(6, dtype=np.float32).reshape(2, 3)
-    word = lambda o, at: ctypes.c_uint64.from_address(id(o) + at).value
-    small = lambda o, at: ctypes.c_int32.from_address(id(o) + at).value
-    items = [a]
-    good = (
-        word(a, _TYPE) == id(np.ndarray)
-        and word(a, _DATA) == a.ctypes.data
-        and small(a, _RANK) == 2
-        and list((ctypes.c_int64 * 2).from_address(word(a, _DIMS))) == [2, 3]
-        and word(a, _DTYPE) == id(a.dtype) == id(np.dtype(np.float32))
-        and small(a, _FLAGS) & 0x501 == 0x501
-        and word(items, _LIST_SIZE) == 1
-        and ctypes.c_uint64.from_address(word(items, _LIST_ITEMS)).value == id(a)
-        and ctypes.c_float.from_address(id(np.float32(2.5)) + _SCALAR).value == 2.5
-        and ctypes.c_int64.from_address(id(np.int64(-7)) + _SCALAR).value == -7
-    )
-    if not good:
-        raise Unsupported("NumPy's or Python's objects have another layout than the native engine knows")
-
-
-class Spec:
-    """What the door must know of an argument or result: shape and dtype; for a result also where it comes from."""
-
-    def __init__(self, shape: tuple[int, ...], dtype: Any, source: tuple[str, Any] = ("", None)) -> None:
-        self.shape, self.dtype, self.source = shape, dtype, source
-
-
-def write_entry(w: Written, args: list[Spec], outs: list[Spec], donate: dict[int, int]) -> None:
-    """Write ``ptr entry(ptr self, ptr args, i64 n)`` into the program's module."""
-    Door(w, args, outs, donate).write()
+def write_entry(w: Written, args: list[Spec], outs: list[Spec], donate: dict[int, int], slots: int) -> None:
+    """Write ``ptr entry(ptr self, ptr args, i64 n)`` into the program's module. ``slots``: how many stacks it makes."""
+    Door(w, args, outs, donate, slots).write()
 
 
 class Door:
     """Writes the entry function."""
 
-    def __init__(self, w: Written, args: list[Spec], outs: list[Spec], donate: dict[int, int]) -> None:
-        self.w, self.module, self.args, self.outs = w, w.module, args, outs
+    def __init__(self, w: Written, args: list[Spec], outs: list[Spec], donate: dict[int, int], slots: int) -> None:
+        self.w, self.module, self.args, self.outs, self.slots = w, w.module, args, outs, slots
+        self.first_out = FIRST + len(w.plan.body.args)
         self.donated = {j: i for i, j in donate.items() if args[i].shape}
         self.release = w.nanoseconds > RELEASE or "@signals" in w.module.text
-        self.code = Code(w.module, "entry", [(PTR, 0), (PTR, 0), (I64, 0)], "ptr", "", "nounwind")
+        self.code = Code(w.module, "entry", [(PTR, 0), (PTR, 0), (I64, 0)], "ptr", "", "nounwind noinline optnone")
 
     # -- small things
 
@@ -125,9 +89,9 @@ class Door:
         code.branch(count.eq(1), single, ready)
         code.block(single)
         only = self.field(given, 0)
-        code.branch(self.same(self.field(only, _TYPE), self.symbol("PyList_Type")), opened, ready)
+        code.branch(self.same(self.field(only, TYPE), self.symbol("PyList_Type")), opened, ready)
         code.block(opened)
-        items, length = self.field(only, _LIST_ITEMS), self.field(only, _LIST_SIZE, I64)
+        items, length = self.field(only, LIST_ITEMS), self.field(only, LIST_SIZE, I64)
         code.jump(ready)
         code.block(ready)
         xs = code.effect(
@@ -140,11 +104,13 @@ class Door:
         self.need(n.eq(len(self.args)))
         objects = [self.field(xs, 8 * i) for i in range(len(self.args))]
         data = self._check(objects)
-        table = code.stack(8 * (FIRST + len(self.args) + len(self.outs)), 16)
-        context = code.stack(32, 16)
+        table = code.stack(8 * (self.first_out + len(w.plan.outs)), 16)
+        context = self.context = code.stack(SLOTS + SLOT * self.slots, 16)
         code.store(code.int(0), context)
+        for i in range(2 * self.slots):
+            code.store(code.int(0), code.offset(context, SLOTS + 8 * i))
         self._put(table, 0, context)
-        for i, p in enumerate(data):
+        for i, p in enumerate(self._places(objects, data)):
             self._put(table, FIRST + i, p)
         results = self._allocate(objects, data, table)
         release = self._arena(table)
@@ -155,9 +121,11 @@ class Door:
             self.do("PyEval_RestoreThread", self.field(context, 8))
         release()
         self.need(status.eq(0), "bad")
+        self._copy_stacks(results, table)
+        self._free_stacks()
         out = self.python("PyList_New", PTR, code.int(len(self.outs)))
         self.need(code.effect(f"icmp ne ptr {out.name}, null", I1), "memory")
-        items = self.field(out, _LIST_ITEMS)
+        items = self.field(out, LIST_ITEMS)
         self._fill(objects, results, table, items)
         code.write(f"ret ptr {out.name}")
         self._exits(results, status)
@@ -173,25 +141,32 @@ class Door:
         code, data = self.code, []
         for i, (a, x) in enumerate(zip(self.args, objects, strict=True)):
             if not a.shape:
-                self.need(self.same(self.field(x, _TYPE), self.symbol(f"scalar.{a.dtype.name}")))
-                data.append(code.offset(x, _SCALAR))
+                self.need(self.same(self.field(x, TYPE), self.symbol(f"scalar.{a.dtype.name}")))
+                data.append(code.offset(x, SCALAR))
                 continue
-            self.need(self.same(self.field(x, _TYPE), self.symbol("numpy.ndarray")))
-            flags = _CONTIGUOUS | _ALIGNED | (_WRITEABLE if i in self.donated.values() else 0)
-            fits = self.same(self.field(x, _DTYPE), self.symbol(f"dtype.{a.dtype.name}"))
-            fits = fits & (self.field(x, _FLAGS, I32) & flags).eq(flags) & self.field(x, _RANK, I32).eq(len(a.shape))
+            self.need(self.same(self.field(x, TYPE), self.symbol("numpy.ndarray")))
+            flags = CONTIGUOUS | ALIGNED | (OWNED | WRITEABLE if i in self.donated.values() else 0)
+            fits = self.same(self.field(x, DTYPE), self.symbol(f"dtype.{a.dtype.name}"))
+            fits = fits & (self.field(x, FLAGS, I32) & flags).eq(flags) & self.field(x, RANK, I32).eq(len(a.shape))
             self.need(fits)
-            dims = self.field(x, _DIMS)
-            fits = self.field(dims, 0, I64).eq(a.shape[0])
-            for k, d in enumerate(a.shape[1:], 1):
-                fits = fits & self.field(dims, 8 * k, I64).eq(d)
+            dims = self.field(x, DIMS)
+            fits = code.const(1, I1)
+            for k, d in enumerate(a.shape):
+                if d is not None:
+                    fits = fits & self.field(dims, 8 * k, I64).eq(d)
             self.need(fits)
-            data.append(self.field(x, _DATA))
+            data.append(self.field(x, DATA))
         for i in self.donated.values():
             for k, other in enumerate(self.args):
                 if k != i and other.shape and 0 not in other.shape and 0 not in self.args[i].shape:
                     self.need(~self.same(data[i], data[k]))
         return data
+
+    def _places(self, objects: list[Val], data: list[Val]) -> list[Val]:
+        """What the table says of the arguments: where their elements are, for a stack where its object tells that; behind all how many rows stacks have."""
+        stacks = [x for a, x in zip(self.args, objects, strict=True) if a.stack]
+        at = [self.code.offset(x, DATA) if a.stack else p for a, x, p in zip(self.args, objects, data, strict=True)]
+        return at + [self.field(x, DIMS) for x in stacks]
 
     def _allocate(self, objects: list[Val], data: list[Val], table: Val) -> dict[int, Val]:
         """New arrays for the outputs that need one, and the addresses of all in the table."""
@@ -201,29 +176,14 @@ class Door:
                 place = data[self.donated[j]]
             elif o.source[0] in ("arg", "same"):
                 continue
-            elif not o.shape:
+            elif not o.shape or o.stack:
                 place = code.stack(8, 8)
             else:
                 dims = f"@dims.{j}"
                 self.module.declared[dims] = (
                     f"{dims} = private unnamed_addr constant [{len(o.shape)} x i64] [{', '.join(f'i64 {d}' for d in o.shape)}]"
                 )
-                dtype = self.symbol(f"dtype.{o.dtype.name}")
-                self.do("Py_IncRef", dtype)  # which the new array will own
-                rank = code.const(len(o.shape), I32)
-                a = self.python(
-                    "PyArray_NewFromDescr",
-                    PTR,
-                    self.symbol("numpy.ndarray"),
-                    dtype,
-                    rank,
-                    Val(code, dims, PTR, 0),
-                    self.null(),
-                    self.null(),
-                    code.const(0, I32),
-                    self.null(),
-                )
-                results[j] = a
+                a = results[j] = self._new_array(o, Val(code, dims, PTR, 0))
                 ok, bad = code.fresh("ok"), code.fresh("short")
                 code.branch(code.effect(f"icmp ne ptr {a.name}, null", I1), ok, bad)
                 code.block(bad)
@@ -232,9 +192,37 @@ class Door:
                         self.do("Py_DecRef", b)
                 code.write("ret ptr null")
                 code.block(ok)
-                place = self.field(a, _DATA)
-            self._put(table, FIRST + len(self.args) + j, place)
+                place = self.field(a, DATA)
+            self._put(table, self.first_out + j, place)
+        for j in range(len(self.outs), len(self.w.plan.outs)):  # how many rows stacks have
+            self._put(table, self.first_out + j, code.stack(8, 8))
         return results
+
+    def _new_array(self, o: Spec, dims: Val) -> Val:
+        code, dtype = self.code, self.symbol(f"dtype.{o.dtype.name}")
+        self.do("Py_IncRef", dtype)  # which the new array will own
+        rank, none = code.const(len(o.shape), I32), self.null()
+        kind = self.symbol("numpy.ndarray")
+        return self.python("PyArray_NewFromDescr", PTR, kind, dtype, rank, dims, none, none, code.const(0, I32), none)
+
+    def _copy_stacks(self, results: dict[int, Val], table: Val) -> None:
+        """Arrays of the stacks among the outputs."""
+        code = self.code
+        for i, j in enumerate([j for j, o in enumerate(self.outs) if o.stack]):
+            o = self.outs[j]
+            rows = self.field(self.field(table, 8 * (self.first_out + len(self.outs) + i)), 0, I64)
+            dims = code.stack(8 * len(o.shape), 8)
+            for k, d in enumerate(o.shape):
+                code.store(rows if d is None else code.int(d), code.offset(dims, 8 * k))
+            a = results[j] = self._new_array(o, dims)
+            self.need(code.effect(f"icmp ne ptr {a.name}, null", I1), "memory")
+            source = self.field(self.field(table, 8 * (self.first_out + j)), 0)
+            row = math.prod(d for d in o.shape if d is not None) * TYPES[o.dtype.name].size
+            code.call("memcpy", PTR, 0, [self.field(a, DATA), source, rows * row], pure=False)
+
+    def _free_stacks(self) -> None:
+        for i in range(self.slots):
+            self.do("PyMem_RawFree", self.field(self.context, SLOTS + SLOT * i))
 
     def _arena(self, table: Val) -> Callable[[], None]:
         """Memory for what lies between; gives what hands it back."""
@@ -299,7 +287,7 @@ class Door:
                 x = final[source]
                 self.do("Py_IncRef", x)
             elif not o.shape:
-                place = self.field(table, 8 * (FIRST + len(self.args) + j))
+                place = self.field(table, 8 * (self.first_out + j))
                 x = self.python("PyArray_Scalar", PTR, place, self.symbol(f"dtype.{o.dtype.name}"), self.null())
             else:
                 x = results[j]
@@ -309,8 +297,12 @@ class Door:
     def _exits(self, results: dict[int, Val], status: Val) -> None:
         code = self.code
         code.block("bad")
-        for r in results.values():
-            self.do("Py_DecRef", r)
+        for j, r in results.items():
+            if not self.outs[j].stack:
+                self.do("Py_DecRef", r)
+        self._free_stacks()
+        code.branch(status.eq(NO_MEMORY), "memory", "known")
+        code.block("known")
         code.branch(status.eq(1), "failed", "error")
         code.block("error")
         code.write("ret ptr null")
@@ -342,110 +334,3 @@ class Door:
         failed = code.effect(f"trunc i64 {flag.name} to i32", I32)
         code.write(f"ret i32 {code.effect(f'select i1 {raised.ne(0).name}, i32 2, i32 {failed.name}', I32).name}")
         code.close()
-
-
-# -- linking -----------------------------------------------------------------------------------------------------------------------
-
-
-def imports(externals: set[str], consts: list[np.ndarray], local: dict[str, int]) -> dict[str, int]:
-    """The addresses of a module's open symbols. ``local`` holds those that are the program's own."""
-    found = {}
-    for name in (*externals, *_LIBC):
-        found[name] = local[name] if name in local else _find(name, consts)
-    if os.name == "nt":  # what code with a large frame calls on Windows
-        found["__chkstk"] = address(ctypes.CDLL("ntdll").__chkstk)
-    return found
-
-
-def _find(name: str, consts: list[np.ndarray]) -> int:
-    stem, _, rest = name.partition(".")
-    if stem == "const":
-        return consts[int(rest)].ctypes.data
-    if stem == "dtype":
-        return id(np.dtype(rest))
-    if stem == "scalar":
-        return id(np.dtype(rest).type)
-    if stem == "blas":
-        return blas(rest)
-    if name == "numpy.ndarray":
-        return id(np.ndarray)
-    if name == "PyList_Type":
-        return id(list)
-    if name in _PYTHON:
-        return address(getattr(ctypes.pythonapi, name))
-    if name in _NUMPY:
-        return numpy_api()[_NUMPY[name]]
-    return address(getattr(c_library(), name))
-
-
-class _MethodDef(ctypes.Structure):
-    _fields_ = [
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    ]
-
-
-_new_function: Any = None
-
-
-def definition(entry: int, name: str) -> Any:
-    """The C structure that describes a built-in function whose code is at ``entry``; it must live as long as the function."""
-    return _MethodDef(name.encode(), entry, 0x80, None)  # METH_FASTCALL
-
-
-def python_function(defined: Any, owner: Any) -> Callable[..., list]:
-    """A built-in function. Its ``__self__`` is ``owner``, which must keep ``defined`` and the code alive."""
-    global _new_function
-    if _new_function is None:
-        _new_function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
-            ("PyCFunction_NewEx", ctypes.pythonapi)
-        )
-    return _new_function(ctypes.addressof(defined), owner, None)
-
-
-class Slow:
-    """What happens to arguments that do not fit as they are: converted where nothing is lost, else an error."""
-
-    def __init__(self, args: list[Spec], donate: dict[int, int], run: Callable[..., list]) -> None:
-        self.args, self.donate, self.run = args, donate, run
-        self._local = threading.local()
-
-    def __call__(self, *xs: Any) -> list:
-        if len(xs) == 1 and type(xs[0]) is list:
-            xs = tuple(xs[0])
-        if len(xs) != len(self.args):
-            raise TypeError(f"The compiled graph takes {len(self.args)} arrays, but got {len(xs)}.")
-        if getattr(self._local, "busy", False):
-            raise RuntimeError(
-                "gradtape's native engine does not accept arrays as NumPy makes them; this is an error of gradtape's: please report it."
-            )
-        fitted = [self._fit(i, a, x) for i, (a, x) in enumerate(zip(self.args, xs, strict=True))]
-        for i in self.donate:
-            a = fitted[i]
-            if self.args[i].shape and any(
-                k != i and type(b) is np.ndarray and b.ctypes.data == a.ctypes.data for k, b in enumerate(fitted)
-            ):
-                fitted[i] = a.copy()
-        self._local.busy = True
-        try:
-            return self.run(*fitted)
-        finally:
-            self._local.busy = False
-
-    def _fit(self, i: int, spec: Spec, x: Any) -> Any:
-        a = np.asarray(x)
-        if a.shape != spec.shape or (
-            a.dtype != spec.dtype
-            and not (type(x) in (bool, int, float) and np.can_cast(a.dtype, spec.dtype, "same_kind"))
-        ):
-            raise TypeError(
-                f"Input {i} of the compiled graph must be a {spec.dtype.name} array of shape {list(spec.shape)}, but is a {a.dtype.name} array of shape {list(a.shape)}."
-            )
-        if not spec.shape:
-            return spec.dtype.type(a[()])
-        a = np.require(a, requirements=["C", "A", "W"] if i in self.donate else ["C", "A"])
-        if type(a) is not np.ndarray or a.dtype is not spec.dtype:
-            a = a.view(np.ndarray).view(spec.dtype) if a.dtype.isnative else a.astype(spec.dtype)
-        return np.array(a) if a.dtype is not spec.dtype else a

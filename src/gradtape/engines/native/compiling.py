@@ -20,19 +20,30 @@ class Code:
         self.addresses, self.keep, self.cached = addresses, keep, cached
 
 
-def link(h: Host, ir: str, imports: dict[str, int], exports: list[str]) -> Code:
-    """Compile and load a module. ``imports`` holds the address of every symbol that it leaves open."""
+def object_code(h: Host, ir: str) -> tuple[str, bytes, bool]:
+    """A module's object code: its name in the disk cache, the code, and whether it came from there."""
     name = cache.key(ir, h.key)
-    object_code = cache.load(name)
-    cached = object_code is not None
-    if object_code is None:
-        object_code = h.object_code(ir)
-        cache.store(name, object_code)
+    code = cache.load(name)
+    if code is not None:
+        return name, code, True
+    code = h.object_code(ir)
+    cache.store(name, code)
+    return name, code, False
+
+
+def load(h: Host, code: bytes, imports: dict[str, int], exports: list[str], cached: bool = True) -> Code:
+    """Load object code. ``imports`` holds the address of every symbol that it leaves open."""
     if elf.SUPPORTED:
         try:
-            loaded = elf.Loaded(object_code, imports, exports)
+            loaded = elf.Loaded(code, imports, exports)
             return Code(loaded.addresses, loaded, cached)
         except elf.Refused:
             pass
-    keep, addresses = h.link(object_code, imports, exports)
+    keep, addresses = h.link(code, imports, exports)
     return Code(addresses, keep, cached)
+
+
+def link(h: Host, ir: str, imports: dict[str, int], exports: list[str]) -> Code:
+    """Compile and load a module."""
+    _, code, cached = object_code(h, ir)
+    return load(h, code, imports, exports, cached)

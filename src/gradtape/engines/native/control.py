@@ -1,26 +1,33 @@
-"""Loops and branches whose bodies are graphs, as native control flow."""
+"""Loops and branches whose bodies are graphs, as native control flow.
+
+A loop that keeps its history puts the states before each turn into stacks, memory that grows: behind the flag and the thread state, the
+context has a slot for each, its address and how many rows it has room for. Who called the program frees them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from .cost import cost
-from .ir import I1, I32, Val
-from .lower import Branch, View, While
+from .ir import I1, I32, I64, PTR, Code, Val
 from .matmul import copy
+from .ops import Branch, History, View, While
 from .plan import ALIGN, state_bytes
 
 if TYPE_CHECKING:
     from .program import Frame
 
 CHECK_EVERY = 2e7  # nanoseconds between looks for Ctrl-C
+SLOTS, SLOT = 32, 16  # where the slots of stacks begin in the context, and the bytes of one
+NO_MEMORY = 3  # a program's result where a stack cannot grow
+SHORT = 16  # operations of a loop's body that has heavy functions written out
 
 
 def write_while(frame: Frame, op: While, scratch: Val, inner: Any) -> None:
     """The loop: scalars of the state in registers, arrays in two buffers each, which take turns."""
     code, host = frame.code, frame.host
     cond, body = frame.plan.inner[op]
-    n = len(op.writes)
+    n = len(op.outs)
     first: list[Val] = []
     arrays: dict[int, tuple[Val, Val]] = {}
     at = 0
@@ -62,8 +69,12 @@ def write_while(frame: Frame, op: While, scratch: Val, inner: Any) -> None:
         code.branch(test, again, done)
         code.block(again)
         with code.scope():
+            if op.history:
+                _keep(frame, op, op.history, state, turns - 1)
             outs = [buffers[k][0] if k in buffers else None for k in range(n)]
+            outer, code.inline = code.inline, sum(len(g.ops) for g in body.groups) <= SHORT
             results = inner(frame, body, scratch, state, outs).run()
+            code.inline = outer
             nanoseconds = sum(cost(g, p, host) for p in (cond, body) for g in p.groups)
             _look_for_signals(frame, turns, nanoseconds)
             after = {turns.name: turns + 1}
@@ -83,11 +94,63 @@ def write_while(frame: Frame, op: While, scratch: Val, inner: Any) -> None:
             f"  {v.name} = phi {v.type} [ {start.name}, %{before} ], [ {after[v.name].name}, %{end} ]"
         )
     code.block(done)
-    for k, b in enumerate(op.writes):
+    if op.history:
+        h = op.history
+        frame.define(h.turns, (turns - 1).to(I32))
+        frame.define(h.count, turns - 1)
+        for i, b in enumerate(h.pointers):
+            frame.define(b, code.load(_slot(frame, h.slot + i), PTR))
+    for k, b in enumerate(op.outs):
         if b.scalar:
             frame.define(b, state[k])
         elif b in frame.plan.place:
             copy(code, frame.base(b), state[k], b.bytes)
+
+
+def _slot(frame: Frame, i: int) -> Val:
+    return frame.code.offset(frame.context(), SLOTS + SLOT * i)
+
+
+def _keep(frame: Frame, op: While, h: History, state: list[Val], count: Val) -> None:
+    """Put the states into the rows number ``count`` of their stacks."""
+    code = frame.code
+    for i, k in enumerate(h.keep):
+        b, at = op.outs[k], _slot(frame, h.slot + i)
+        full = count.eq(code.load(code.offset(at, 8), I64))
+        grow = lambda at=at, b=b: [_grown(code, at, max(b.bytes, 1))]
+        (stack,) = code.choose(full, grow, lambda at=at: [code.load(at, PTR)])
+        lost, go = code.fresh("lost"), code.fresh("go")
+        code.branch(code.effect(f"icmp eq ptr {stack.name}, null", I1), lost, go)
+        code.block(lost)
+        code.write(f"ret i32 {NO_MEMORY}")
+        code.block(go)
+        row = code.offset(stack, count, b.bytes)
+        if b.scalar:
+            code.store(state[k], row)
+        else:
+            copy(code, row, state[k], b.bytes)
+
+
+def _grown(code: Code, slot: Val, size: int) -> Val:
+    """The stack of ``slot`` with room for more rows of ``size`` bytes; null where there is no memory."""
+    module = code.module
+    if "grow" not in module.internal:
+        module.internal["grow"] = True
+        f = Code(module, "grow", [(PTR, 0), (I64, 0)], "ptr", "internal", "nounwind noinline")
+        at, each = f.params
+        room = f.load(f.offset(at, 8), I64)
+        most = f.effect(f"udiv i64 8192, {each.name}", I64)
+        more = (room + room).intrinsic("smax", (most + 16).spread(0))
+        new = f.call("PyMem_RawRealloc", PTR, 0, [f.load(at, PTR), more * each], pure=False)
+        f.branch(f.effect(f"icmp eq ptr {new.name}, null", I1), "lost", "got")
+        f.block("got")
+        f.store(new, at)
+        f.store(more, f.offset(at, 8))
+        f.jump("lost")
+        f.block("lost")
+        f.write(f"ret ptr {new.name}")
+        f.close()
+    return code.effect(f"call ptr @grow(ptr {slot.name}, i64 {size})", PTR)
 
 
 def _look_for_signals(frame: Frame, turns: Val, nanoseconds: float) -> None:
@@ -130,4 +193,4 @@ def _operand(frame: Frame, v: View) -> Val:
     return frame.pointer(v)
 
 
-__all__ = ["copy", "write_branch", "write_while"]
+__all__ = ["NO_MEMORY", "SLOT", "SLOTS", "copy", "write_branch", "write_while"]

@@ -6,9 +6,8 @@ from typing import Any
 
 from .emit import LIBM
 from .fusion import Group
-from .lower import Fold, Map, Product, Scatter, Take, inlined
-from .mathfn import MATH
 from .matmul import work
+from .ops import Draw, Fold, Map, Product, Scan, Scatter, Take, inlined
 from .plan import Plan
 
 
@@ -21,13 +20,17 @@ def cost(g: Group, p: Plan, host: Any) -> float:
     lanes = host.width / 4 if n > 1 else 1
     for op in g.ops:
         if isinstance(op, Map):
-            total += n * (20 if op.name in LIBM else (8 if op.name in MATH else 0.6) / lanes)
+            total += n * (LIBM if op.cost >= LIBM else 16 * op.cost / lanes)
         elif isinstance(op, Fold):
             total += n * 0.6 / lanes
         elif isinstance(op, Product):
             total += work(op) * (0.3 / lanes if inlined(op) else 0.01)
         elif isinstance(op, Take):
             total += op.out.bytes * 0.05 + 2 * op.reads[1].size
+        elif isinstance(op, Draw):
+            total += op.out.size * 1.5
+        elif isinstance(op, Scan):
+            total += op.out.size * (1.5 if op.dims[2] == 1 else 0.1)
         elif isinstance(op, Scatter):
             total += op.reads[1].size * 0.5 + (0 if op.base is not None else op.out.bytes * 0.03)
         else:

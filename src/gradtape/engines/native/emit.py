@@ -4,6 +4,8 @@ The kinds are f (float32, float64), i (int32, int64) and b (bool). An emitter ta
 a ``Val``; it is called for vectors and for scalars alike, and must agree with the row's NumPy kernel: bit for bit for
 arithmetic and square roots, else within the bounds of ``mathfn``. Where the kernel would raise, the emitter calls ``fail`` and
 goes on with anything: the call ends with the kernel's own error.
+
+The engine is a floor above the table, so its registries go by the rows' names; a test holds them against the complete table.
 """
 
 from __future__ import annotations
@@ -11,26 +13,39 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from .ir import TYPES, Type, Val, where
 from .mathfn import MATH, any_lane, by_lanes, copysign, sqrt
 
-EMITTERS: dict[str, dict[str, Callable[..., Val]]] = {}
-CAN_FAIL: set[str] = set()  # rows whose emitters may call `fail`
-LIBM: set[str] = set()  # rows whose emitters call libm for every lane: not worth inlining, and slow
+# What an element costs, roughly, in nanoseconds: of a few instructions and of a polynomial in vectors of float32, of libm by itself.
+FEW, MANY, LIBM = 0.04, 0.5, 20.0
 
 
-def emitter(name: str, kinds: str, f: Callable[..., Val], can_fail: bool = False) -> None:
+class Emitter(NamedTuple):
+    """How the elements of a row are computed.
+
+    Attributes:
+        f: values and attributes in, value out.
+        cost: nanoseconds for an element.
+        can_fail: whether it may call ``fail``.
+    """
+
+    f: Callable[..., Val]
+    cost: float = FEW
+    can_fail: bool = False
+
+
+EMITTERS: dict[str, dict[str, Emitter]] = {}
+
+
+def emitter(name: str, kinds: str, f: Callable[..., Val], cost: float = FEW, can_fail: bool = False) -> None:
     """Enter the emitter of row ``name`` for operands of the given kinds."""
-    EMITTERS.setdefault(name, {}).update(dict.fromkeys(kinds, f))
-    if can_fail:
-        CAN_FAIL.add(name)
+    EMITTERS.setdefault(name, {}).update(dict.fromkeys(kinds, Emitter(f, cost, can_fail)))
 
 
-def emitter_of(name: str, dtype: str) -> Callable[..., Val] | None:
-    """The emitter of row ``name`` for operands of type ``dtype``, or None."""
-    t = TYPES.get(dtype)
+def emitter_of(name: str, t: Type | None) -> Emitter | None:
+    """The emitter of row ``name`` for operands of type ``t``, or None."""
     return EMITTERS.get(name, {}).get(t.kind) if t else None
 
 
@@ -92,8 +107,8 @@ emitter("squared_difference", "fi", lambda x, y: _square(x - y))
 emitter("divide_no_nan", "f", _no_nan)
 emitter("multiply_no_nan", "f", lambda x, y: where(y.eq(0), 0, x * y))
 emitter("xdivy", "f", lambda x, y: where(x.eq(0), 0, x / y))
-emitter("xlogy", "f", lambda x, y: where(x.eq(0), 0, x * MATH["log"](y)))
-emitter("xlog1py", "f", lambda x, y: where(x.eq(0), 0, x * MATH["log1p"](y)))
+emitter("xlogy", "f", lambda x, y: where(x.eq(0), 0, x * MATH["log"](y)), MANY)
+emitter("xlog1py", "f", lambda x, y: where(x.eq(0), 0, x * MATH["log1p"](y)), MANY)
 emitter("abs", "f", lambda x: x.intrinsic("fabs"))
 emitter("abs", "i", lambda x: where(x < 0, -x, x))
 emitter("sign", "fi", _sign)
@@ -142,10 +157,9 @@ emitter("floordiv", "i", _int_floordiv, can_fail=True)
 emitter("floormod", "i", _int_floormod, can_fail=True)
 emitter("truncatediv", "i", lambda x, y: _divided(x, y)[0], can_fail=True)
 emitter("truncatemod", "i", lambda x, y: _divided(x, y)[1], can_fail=True)
-emitter("floordiv", "f", _float_floordiv)
-emitter("floormod", "f", _float_floormod)
-emitter("truncatemod", "f", lambda x, y: by_lanes("fmod", x, y))
-LIBM |= {"floordiv", "floormod", "truncatemod"}
+emitter("floordiv", "f", _float_floordiv, LIBM)
+emitter("floormod", "f", _float_floormod, LIBM)
+emitter("truncatemod", "f", lambda x, y: by_lanes("fmod", x, y), LIBM)
 
 # -- powers and functions ----------------------------------------------------------------------------------------------------
 
@@ -174,11 +188,11 @@ def _int_pow(x: Val, y: Val) -> Val:
     return code.loop(0, x.t.bits - 1, 1, [x.like(1), x, y], bit)[0]
 
 
-emitter("pow", "f", _pow)
-emitter("pow", "i", _int_pow, can_fail=True)
-emitter("pow_slope", "f", lambda u, x, y: u * y * _pow(x, y - 1 if y.const is None else y.like(y.const - 1)))
+emitter("pow", "f", _pow, MANY)
+emitter("pow", "i", _int_pow, MANY, can_fail=True)
+emitter("pow_slope", "f", lambda u, x, y: u * y * _pow(x, y - 1 if y.const is None else y.like(y.const - 1)), MANY)
 for _name in MATH.keys() - {"pow"}:
-    emitter(_name, "f", MATH[_name])
+    emitter(_name, "f", MATH[_name], MANY)
 for _name, _intrinsic in {"floor": "floor", "ceil": "ceil", "round": "rint", "rint": "rint", "trunc": "trunc"}.items():
     emitter(_name, "f", lambda x, _i=_intrinsic: x.intrinsic(_i))
 emitter("round", "i", lambda x: x)
@@ -226,8 +240,6 @@ def _cast(x: Val, *, dtype: Any, source: Any) -> Val:
 
 
 emitter("cast", "fib", _cast)
-for _name in ("identity", "stop_gradient"):
-    emitter(_name, "fib", lambda x: x)
 for _name in ("conj", "real"):
     emitter(_name, "fi", lambda x: x)
 
@@ -260,25 +272,22 @@ emitter("relu6", "fi", lambda x: minimum(_relu(x), x.like(6)))
 emitter("relu6_grad", "fi", lambda g, y: g * _one_where((y > 0) & (y < 6), g))
 emitter("leaky_relu", "f", lambda x, *, alpha: _relu(x) + alpha * _below(x))
 emitter("leaky_relu_grad", "f", lambda g, y, *, alpha: g * _leaky_slope(y, g, alpha))
-emitter("elu", "f", lambda x: _relu(x) + MATH["expm1"](_below(x)))
-emitter("selu", "f", lambda x: _SELU_SCALE * _relu(x) + _SELU_SCALE * _SELU_ALPHA * MATH["expm1"](_below(x)))
+emitter("elu", "f", lambda x: _relu(x) + MATH["expm1"](_below(x)), MANY)
+emitter("selu", "f", lambda x: _SELU_SCALE * _relu(x) + _SELU_SCALE * _SELU_ALPHA * MATH["expm1"](_below(x)), MANY)
 emitter("softsign", "f", lambda x: x / (1 + x.intrinsic("fabs")))
-emitter("sigmoid_xent", "f", lambda x, z: _relu(x) - x * z + MATH["log1p"](MATH["exp"](-x.intrinsic("fabs"))))
+emitter("sigmoid_xent", "f", lambda x, z: _relu(x) - x * z + MATH["log1p"](MATH["exp"](-x.intrinsic("fabs"))), MANY)
 emitter("keep_where", "f", lambda x, keep: where(keep, x, 0))
 
 # -- reductions ------------------------------------------------------------------------------------------------------------------
 
 
-class Reducer:
-    """How a reduction folds: where it starts, how two parts combine, and what is done with the whole at the end."""
+class Reducer(NamedTuple):
+    """How a reduction folds: the kinds it is for, where it starts, how two parts combine, and what is done with the whole at the end."""
 
-    def __init__(
-        self,
-        start: Callable[[Type], Any],
-        combine: Callable[[Val, Val], Val],
-        finish: Callable[[Val, int], Val] | None = None,
-    ) -> None:
-        self.start, self.combine, self.finish = start, combine, finish
+    kinds: str
+    start: Callable[[Type], Any]
+    combine: Callable[[Val, Val], Val]
+    finish: Callable[[Val, int], Val] | None = None
 
 
 def _least(t: Type) -> Any:
@@ -289,29 +298,28 @@ def _greatest(t: Type) -> Any:
     return math.inf if t.kind == "f" else 2 ** (t.bits - 1) - 1
 
 
-REDUCERS: dict[str, tuple[str, Reducer]] = {
-    "sum": ("fi", Reducer(lambda t: 0, operator.add)),
-    "mean": ("f", Reducer(lambda t: 0, operator.add, lambda total, n: total / float(n))),
-    "prod": ("fi", Reducer(lambda t: 1, operator.mul)),
-    "max": ("fi", Reducer(_least, lambda a, b: maximum(b, a))),
-    "min": ("fi", Reducer(_greatest, lambda a, b: minimum(b, a))),
-    "any": ("b", Reducer(lambda t: 0, operator.or_)),
-    "all": ("b", Reducer(lambda t: 1, operator.and_)),
+REDUCERS: dict[str, Reducer] = {
+    "sum": Reducer("fi", lambda t: 0, operator.add),
+    "mean": Reducer("f", lambda t: 0, operator.add, lambda total, n: total / float(n)),
+    "prod": Reducer("fi", lambda t: 1, operator.mul),
+    "max": Reducer("fi", _least, lambda a, b: maximum(b, a)),
+    "min": Reducer("fi", _greatest, lambda a, b: minimum(b, a)),
+    "any": Reducer("b", lambda t: 0, operator.or_),
+    "all": Reducer("b", lambda t: 1, operator.and_),
 }
 
 
-def reducer_of(name: str, dtype: str) -> Reducer | None:
-    """The reducer of row ``name`` for operands of type ``dtype``, or None."""
-    kinds, r = REDUCERS.get(name, ("", None))
-    t = TYPES.get(dtype)
-    return r if t and t.kind in kinds else None
+def reducer_of(name: str, t: Type | None) -> Reducer | None:
+    """The reducer of row ``name`` for operands of type ``t``, or None."""
+    r = REDUCERS.get(name)
+    return r if r and t and t.kind in r.kinds else None
 
 
 __all__ = [
-    "CAN_FAIL",
     "EMITTERS",
-    "LIBM",
+    "FEW",
     "REDUCERS",
+    "Emitter",
     "Reducer",
     "emitter",
     "emitter_of",

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...ground.graph import Graph, Node, Value
-from .calling import Slow, Spec, definition, imports, python_function, write_entry
-from .compiling import link
+from . import compiling, stored
 from .host import Host, Unsupported, host
-from .ir import TYPES
-from .lower import Lowering, is_native
-from .program import write_program
+from .linking import Slow, Spec, definition, imports, python_function
 
 Runner = Callable[..., Any]
 
@@ -22,8 +19,16 @@ Runner = Callable[..., Any]
 class Program:
     """One native program, as the ``__self__`` of the function that runs it; it keeps what the code needs alive.
 
+    Args:
+        h: the machine.
+        graph: all its nodes are native.
+        donate: as for ``compile``.
+        fast_math: as for ``compile``.
+        run: runs a node by its kernel.
+        made: the program, if it is known.
+        name: the name to keep it by, if it is not.
+
     Attributes:
-        ir: the LLVM IR.
         arena: bytes of memory for what lies between inputs and outputs.
         cached: whether the object code came from the disk cache.
     """
@@ -32,46 +37,76 @@ class Program:
         self,
         h: Host,
         graph: Graph,
-        nodes: Sequence[Node],
-        outputs: Sequence[Value],
         donate: dict[int, int],
         fast_math: bool,
         run: Runner,
+        made: stored.Made | None = None,
+        name: str | None = None,
     ) -> None:
-        self.consts: list[np.ndarray] = []
-        low = Lowering(self.consts)
-        body = low.run(graph.inputs, nodes, outputs)
-        if low.can_fail:
-            donate = {}  # a failing call must leave its inputs as they were
-        written = write_program(body, h, donate, fast_math)
+        self.cached = made is not None
+        self._source = h, graph, donate, fast_math
+        if made is None:
+            made, self.cached = self._make()
+            if name is not None:
+                stored.store(name, made)
+        self.consts, self.arena = made.consts, made.arena
         self.args = [_spec(v) for v in graph.inputs]
-        self.outs = [
-            _spec(v, s if s[0] in ("arg", "same") else ("", None))
-            for v, s in zip(outputs, written.plan.outs, strict=True)
-        ]
-        write_entry(written, self.args, self.outs, donate)
-        self.ir = written.module.text
-        self.arena, self.groups = written.arena, written.plan.groups
         self._block = (ctypes.c_void_p * 2)()
-        self.function: Callable[..., list]
-        self.slow = Slow(self.args, donate, lambda *xs: self.run(*xs))
-        part = Graph(graph.inputs, list(outputs), list(nodes), graph.name)
+        self.slow = Slow(self.args, made.donate, lambda *xs: self.run(*xs))
 
         def failed(*xs: Any) -> list:
             """Run by the kernels, one of which raises."""
             xs = tuple(xs[0]) if len(xs) == 1 and type(xs[0]) is list else xs
-            return run_nodes(part, list(xs), run)
+            return run_nodes(graph, list(xs), run)
 
         self.failed = failed
         local = {"arena": ctypes.addressof(self._block), "python.slow": id(self.slow), "python.failed": id(self.failed)}
-        if "parallel.dispatch" in written.module.externals:
+        if "parallel.dispatch" in made.externals:
             from .threads import pool
 
             local["parallel.dispatch"] = pool(h).dispatch
-        self._code = link(h, self.ir, imports(written.module.externals, self.consts, local), ["entry"])
-        self.cached, entry = self._code.cached, self._code.addresses["entry"]
-        self.definition = definition(entry, graph.name)
+        self._code = compiling.load(h, made.code, imports(made.externals, made.consts, local), ["entry"])
+        self.definition = definition(self._code.addresses["entry"], graph.name)
         self.run = python_function(self.definition, (self.definition, self._code))
+
+    def _written(self) -> tuple[Any, Any, dict[int, int]]:
+        """The program as it is written for the compiler; what its lowering shared; and which inputs it overwrites."""
+        from .calling import write_entry
+        from .lower import Lowering, Shared
+        from .program import write_program
+
+        h, graph, donate, fast_math = self._source
+        shared = Shared()
+        low = Lowering(shared)
+        body = low.run(graph.inputs, graph.nodes, graph.outputs)
+        if low.can_fail:
+            donate = {}  # a failing call must leave its inputs as they were
+        written = write_program(body, h, donate, fast_math)
+        args = [_spec(v) for v in graph.inputs]
+        write_entry(
+            written,
+            args,
+            [_spec(v, s) for v, s in zip(graph.outputs, _origins(written), strict=False)],
+            donate,
+            shared.slots,
+        )
+        return written, shared, donate
+
+    def _make(self) -> tuple[stored.Made, bool]:
+        """Lower, write and compile; gives the program, and whether its object code came from the disk cache."""
+        written, shared, donate = self._written()
+        name, code, cached = compiling.object_code(self._source[0], written.module.text)
+        return stored.Made(donate, written.module.externals, shared.consts, written.arena, name, code), cached
+
+    @property
+    def ir(self) -> str:
+        """The LLVM IR, to be read."""
+        return self._written()[0].module.text
+
+    @property
+    def groups(self) -> list[Any]:
+        """What runs together, in its order."""
+        return self._written()[0].plan.groups
 
     def door(self) -> Callable[..., list]:
         """The function that runs the program, which lives as long as it."""
@@ -86,6 +121,11 @@ class Program:
 
 def _spec(v: Value, source: tuple[str, Any] = ("", None)) -> Spec:
     return Spec(tuple(v.aval.shape), v.aval.dtype.np, source)
+
+
+def _origins(written: Any) -> list[tuple[str, Any]]:
+    """Where outputs come from that are inputs or other outputs as they stand."""
+    return [s if s[0] in ("arg", "same") else ("", None) for s in written.plan.outs]
 
 
 def run_nodes(graph: Graph, arrays: list[Any], run: Runner) -> list[Any]:
@@ -104,16 +144,24 @@ def run_nodes(graph: Graph, arrays: list[Any], run: Runner) -> list[Any]:
 
 def _kernel(n: Node, xs: list[Any]) -> Any:
     with np.errstate(all="ignore"):
-        return n.p.kernel(*xs, **n.attrs)
+        return n.p.compute(*xs, **n.attrs)
 
 
 def _known(v: Value) -> bool:
     """Whether a native program can take or give this value."""
-    return v.aval.dtype.name in TYPES and None not in v.aval.shape
+    from .ir import TYPES
+    from .lower import is_stack
+
+    return v.aval.dtype.name in TYPES and (None not in v.aval.shape or is_stack(v))
 
 
 def compile(
-    graph: Graph, *, donate: dict[int, int] | None = None, fast_math: bool = False, run: Runner | None = None
+    graph: Graph,
+    *,
+    donate: dict[int, int] | None = None,
+    partly: bool = True,
+    fast_math: bool = False,
+    run: Runner | None = None,
 ) -> Callable[..., list]:
     """Compile a graph into a function of arrays.
 
@@ -121,6 +169,8 @@ def compile(
         graph: the graph. What has unknown shapes, or a row or dtype without a native form, runs its NumPy kernel.
         donate: for some inputs, by number, the output whose value may be written over the input's memory. That output has the same
             shape and dtype, and the array given is not to be used again: the returned one may be the same object, but must not be.
+        partly: take what is donated also where the graph has effects or some nodes run their kernels, which may fail when
+            inputs have been written over.
         fast_math: allow multiplications and additions to contract and sums to be reordered.
         run: ``run(node, inputs)``, called for nodes that have no native form, and to raise the error of one that fails;
             the default calls the kernel.
@@ -148,11 +198,15 @@ def compile(
         h = host()
     except Unsupported:
         return _Interpreted(graph, run)
+    given = dict(donate or {}) if partly or not graph.effect else {}
+    name = stored.name_of(graph, given, fast_math, h.key)
+    made = stored.load(name) if name is not None else None
+    if made is not None:
+        return Program(h, graph, given, fast_math, run, made).door()
     steps = _steps(graph)
     if len(steps) == 1 and steps[0][0] and all(_known(v) for v in (*graph.inputs, *graph.outputs)):
-        program = Program(h, graph, graph.nodes, graph.outputs, donate or {}, fast_math, run)
-        return program.door()
-    return _Stepped(h, graph, steps, donate or {}, fast_math, run)
+        return Program(h, graph, given, fast_math, run, None, name).door()
+    return _Stepped(h, graph, steps, given if partly else {}, fast_math, run)
 
 
 class _Interpreted:
@@ -171,6 +225,8 @@ class _Interpreted:
 
 def _steps(graph: Graph) -> list[tuple[bool, list[Node]]]:
     """The nodes in runs that are native or not: as few as the dependencies allow, those that are not in their own order."""
+    from .lower import is_native
+
     level: dict[int, int] = {}  # by value: even levels are native
     steps: dict[int, list[Node]] = {}
     last = 0
@@ -233,9 +289,7 @@ class _Stepped:
                         inputs.setdefault(id(v), v)
             outs = [v for n in nodes for v in n.outs if id(v) in used_later[k]]
             given = self._donations(graph, donate, list(inputs.values()), outs, used_later[k])
-            program = Program(
-                h, Graph(list(inputs.values()), outs, nodes, graph.name), nodes, outs, given, fast_math, run
-            )
+            program = Program(h, Graph(list(inputs.values()), outs, nodes, graph.name), given, fast_math, run)
             self.programs.append(program)
             self.steps.append((program.run, [place(v) for v in inputs.values()], [place(v) for v in outs]))
         self.outputs = [place(v) for v in graph.outputs]

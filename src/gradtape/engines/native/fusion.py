@@ -10,16 +10,14 @@ import heapq
 from collections.abc import Sequence
 from typing import Any
 
-from .emit import CAN_FAIL
-from .lower import Body, Branch, Buf, Fold, Map, Op, Product, Scatter, Take, View, While, inlined
+from .ops import Body, Buf, Fold, Map, Op, Product, Scatter, Take, View, While, inlined
 
 WEIGHT = 96  # the most operations in one loop: beyond, registers spill and compilation slows
 SCALARS = 256
-KINDS = {"loop": (Map, Fold), "product": (Product,), "control": (While, Branch), "rows": (Take, Scatter)}
 
 
 class Group:
-    """Operations that run together: one loop nest (``loop``), scalar code, a product with its epilogue, or control flow."""
+    """Operations that run together: one loop nest (``loop``), scalar code, a product with its epilogue; or one alone: control flow, or rows."""
 
     def __init__(self, kind: str, domain: tuple[int, ...], number: int) -> None:
         self.kind, self.domain, self.number = kind, domain, number
@@ -32,6 +30,7 @@ class Group:
         self.stores: set[Buf] = set()  # what it makes and must put into memory
         self.blocks: Any = None  # how it is cut for threads, if it is
         self.shared = ""  # what it has in common with others that are to share one function
+        self.lifted = False  # whether numbers are parameters of that function
 
     def add(self, op: Op) -> None:
         self.ops.append(op)
@@ -65,9 +64,7 @@ def alive(body: Body) -> list[Op]:
     needed = {v.buf for v in body.outs}
     kept = []
     for op in reversed(body.ops):
-        effects = isinstance(op, (While, Take, Scatter)) or (
-            isinstance(op, Map) and (op.name == "check" or op.name in CAN_FAIL)
-        )
+        effects = isinstance(op, (While, Take, Scatter)) or (isinstance(op, Map) and op.can_fail)
         if effects or any(b in needed for b in op.writes):
             kept.append(op)
             needed.update(v.buf for v in op.reads)
@@ -82,9 +79,8 @@ def fuse(ops: Sequence[Op], after: dict[Op, list[Op]] | None = None) -> list[Gro
     readers: dict[Buf, list[Group]] = {}
     scalars: Group | None = None
     for op in ops:
-        needs = {
-            g.number: g for b in (*(v.buf for v in op.reads), *op.writes) if b is not None for g in makers.get(b, ())
-        }
+        read = [b for v in op.reads for b in (v.buf, *v.after)]
+        needs = {g.number: g for b in (*read, *op.writes) if b is not None for g in makers.get(b, ())}
         for other in (after or {}).get(op, ()):
             needs[home[other].number] = home[other]
         group = None
@@ -102,7 +98,7 @@ def fuse(ops: Sequence[Op], after: dict[Op, list[Op]] | None = None) -> list[Gro
                         group = g
                         break
         if group is None:
-            kind = next(k for k, types in KINDS.items() if isinstance(op, types))
+            kind = op.kind
             domain = op.domain if isinstance(op, (Map, Fold, Product)) else ()
             if kind == "loop" and _count(domain) == 1:
                 kind = "scalar"

@@ -12,8 +12,6 @@ import sys
 import threading
 from typing import Any
 
-from .ir import Module
-
 
 class Unsupported(Exception):
     """This machine, or this Python, has no native engine: graphs run by their kernels instead."""
@@ -48,8 +46,8 @@ class Host:
             features = self.llvm.get_host_cpu_features()
             has, described = {k for k, v in features.items() if v}, self.llvm.get_host_cpu_name() + features.flatten()
         if machine in ("x86_64", "amd64"):
-            if not {"avx2", "fma"} <= has:
-                raise Unsupported("the native engine needs AVX2 and FMA")
+            if not {"avx2", "fma", "f16c"} <= has:
+                raise Unsupported("the native engine needs AVX2, FMA and F16C")
             self.width = 64 if {"avx512f", "avx512vl", "avx512dq", "avx512bw"} <= has else 32
             self.ldexp = self.width == 64
         elif machine in ("aarch64", "arm64"):
@@ -82,8 +80,10 @@ class Host:
         return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
             cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, reloc="pic", codemodel="small", jit=True)  # fmt: skip
 
-    def module(self) -> Module:
+    def module(self) -> Any:
         """A new module for this machine."""
+        from .ir import Module
+
         m = Module()
         m.has_ldexp = self.ldexp
         return m
@@ -95,7 +95,7 @@ class Host:
     def object_code(self, ir: str) -> bytes:
         """IR to relocatable object code."""
         with self._lock:
-            module = self.llvm.parse_assembly(ir)
+            module = self.llvm.parse_assembly(ir, self.llvm.create_context())  # one for all would grow for ever
             module.verify()
             return self.machine.emit_object(module)
 
@@ -145,7 +145,7 @@ def host() -> Host:
         with _host_lock:
             if _host is None:
                 try:
-                    from .calling import check_layout
+                    from .linking import check_layout
 
                     check_layout()
                     _host = Host()

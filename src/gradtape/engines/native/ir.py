@@ -21,7 +21,7 @@ from typing import Any
 
 
 class Type:
-    """An element type in registers: ``kind`` is f (float), i (signed integer), b (bool) or p (pointer)."""
+    """An element type in registers: ``kind`` is f (float), i (signed integer), b (bool), p (pointer) or h (a half precision, only stored)."""
 
     __slots__ = ("bits", "kind", "llvm", "name", "suffix")
 
@@ -43,24 +43,41 @@ class Type:
 
 F32 = Type("float32", "float", 32, "f", "f32")
 F64 = Type("float64", "double", 64, "f", "f64")
+F16 = Type("float16", "half", 16, "h", "f16")
+BF16 = Type("bfloat16", "i16", 16, "h", "i16")  # the upper half of a float32: not every machine has it as a type
 I8 = Type("int8", "i8", 8, "i", "i8")
 I32 = Type("int32", "i32", 32, "i", "i32")
 I64 = Type("int64", "i64", 64, "i", "i64")
 I1 = Type("bool", "i1", 1, "b", "i1")
 PTR = Type("ptr", "ptr", 64, "p", "p0")
-TYPES = {t.name: t for t in (F32, F64, I32, I64, I1)}
+TYPES = {t.name: t for t in (F32, F64, F16, BF16, I32, I64, I1)}
+
+
+def rounded(c: Any, t: Type) -> Any:
+    """The number ``c`` as type ``t`` has it."""
+    if t.kind not in "fh":
+        return c
+    c = float(c)
+    if t is F64 or c != c or c in (float("inf"), float("-inf")):
+        return c
+    try:
+        c = struct.unpack("e" if t is F16 else "f", struct.pack("e" if t is F16 else "f", c))[0]
+    except OverflowError:
+        return float("inf") if c > 0 else float("-inf")
+    if t is BF16:
+        bits = struct.unpack("I", struct.pack("f", c))[0]
+        c = struct.unpack("f", struct.pack("I", bits + 0x7FFF + (bits >> 16 & 1) & 0xFFFF0000))[0]
+    return c
 
 
 def literal(c: Any, t: Type) -> str:
     """``c`` as LLVM writes a constant of type ``t``; floats by their bits, as a float32's are those of the equal double."""
     if t.kind == "f":
-        c = float(c)
-        if t is F32 and c == c:
-            try:
-                c = struct.unpack("f", struct.pack("f", c))[0]
-            except OverflowError:
-                c = float("inf") if c > 0 else float("-inf")
-        return f"0x{struct.unpack('Q', struct.pack('d', c))[0]:016X}"
+        return f"0x{struct.unpack('Q', struct.pack('d', rounded(c, t)))[0]:016X}"
+    if t is F16:
+        return f"0xH{struct.unpack('H', struct.pack('e', rounded(c, t)))[0]:04X}"
+    if t is BF16:
+        return str(struct.unpack("I", struct.pack("f", rounded(c, t)))[0] >> 16)
     if t.kind == "b":
         return "true" if c else "false"
     return str(int(c))
@@ -121,6 +138,7 @@ class Code:
         self.module, self.name = module, name
         self.flags = ""
         self.mask: Val | None = None  # the lanes that count, where not all do
+        self.inline = False  # whether heavy functions are written out where they are used
         self.failure: Callable[[], Val] = _no_failure  # the address of the flag that `fail` raises
         self._n = 0
         self._known: dict[str, Val] = {}
@@ -280,6 +298,7 @@ class Code:
 
     def const(self, c: Any, t: Type, lanes: int = 0) -> Val:
         """The constant ``c``, in every lane."""
+        c = rounded(c, t)
         text = literal(c, t)
         return Val(self, f"splat ({t.llvm} {text})" if lanes else text, t, lanes, c)
 
@@ -484,6 +503,10 @@ class Val:
             return self
         if self.const is not None and not (a.kind == "f" and b.kind != "f") and b.kind != "b":
             return self.code.const(self.const, b, self.n)
+        if b.kind == "h":
+            return _stored(self.to(F32), b)
+        if a.kind == "h":
+            return _widened(self).to(b)
         if b.kind == "b":
             return self.ne(0)
         if a.kind == "f":
@@ -505,6 +528,25 @@ class Val:
     def with_lane(self, i: int, x: Val) -> Val:
         """The vector with one lane replaced."""
         return self.code.pure(f"insertelement {self.type} {self.name}, {x.type} {x.name}, i64 {i}", self.t, self.n)
+
+
+def _widened(x: Val) -> Val:
+    """A stored half precision as a float32."""
+    if x.t is F16:
+        return x.code.pure(f"fpext {x.type} {x.name} to {F32.vector(x.n)}", F32, x.n)
+    wide = x.code.pure(f"zext {x.type} {x.name} to {I32.vector(x.n)}", I32, x.n)
+    return (wide << 16).bits(F32)
+
+
+def _stored(x: Val, t: Type) -> Val:
+    """A float32 rounded to a half precision, ties to even."""
+    if t is F16:
+        return x.code.pure(f"fptrunc {x.type} {x.name} to {t.vector(x.n)}", t, x.n)
+    b = x.bits(I32)
+    up = x.code.pure(f"lshr {b.type} {b.name}, {b.like(16).name}", I32, x.n)
+    b = where(x.isnan, (b & -0x400000) | 0x400000, b + 0x7FFF + (up & 1))
+    b = x.code.pure(f"lshr {b.type} {b.name}, {b.like(16).name}", I32, x.n)
+    return x.code.pure(f"trunc {b.type} {b.name} to {t.vector(x.n)}", t, x.n)
 
 
 def where(c: Val, x: Any, y: Any) -> Val:

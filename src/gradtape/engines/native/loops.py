@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from .emit import FEW
 from .fusion import Group
 from .ir import F64, I1, I8, I64, PTR, Code, Type, Val, where
-from .lower import Buf, Fold, Map, View, row_major
-from .mathfn import MATH
+from .ops import Buf, Fold, Map, View, row_major
 
 if TYPE_CHECKING:
     from .program import Frame
@@ -41,7 +41,7 @@ def gather(code: Code, p: Val, t: Type, stride: int, lanes: int, live: int) -> V
     if t.kind == "b":
         return gather(code, p, I8, stride, lanes, live).ne(0)
     at = code.lanes_of([i * stride if i < live else 0 for i in range(lanes)], I64)
-    unit = {1: "i8", 4: "i32", 8: "i64"}[t.size]
+    unit = {1: "i8", 2: "i16", 4: "i32", 8: "i64"}[t.size]
     ps = code.pure(f"getelementptr {unit}, ptr {p.name}, {at.type} {at.name}", PTR, lanes)
     name, vt = f"llvm.masked.gather.v{lanes}{t.suffix}.v{lanes}p0", t.vector(lanes)
     code.module.declare(name, f"{vt} {{}}(<{lanes} x ptr>, i32, <{lanes} x i1>, {vt})")
@@ -97,11 +97,10 @@ def compute(
 ) -> None:
     """Run the group's maps and folds on one vector (or scalar) of the index space."""
     made = dict(given)
-    code = frame.code
 
     def value(v: View) -> Val:
         if v.buf is None:
-            return code.const(v.const, v.t)
+            return frame.value(v)
         if v.buf in made and group.has(v):
             return made[v.buf]
         return frame.scalar(v.buf) if v.buf.scalar else load(v)
@@ -207,7 +206,7 @@ class Nest:
                 at -= 1
             self.suffix.append(at)
         inner = self.length[self.order[-1]] if rank else 0
-        weight = sum(FEW_OPS if isinstance(op, Map) and op.name in MATH else 1 for op in self.group.ops)
+        weight = sum(FEW_OPS if isinstance(op, Map) and op.cost > FEW else 1 for op in self.group.ops)
         flat = rank > 0 and self.order[-1] == v and any(s < rank for s in self.suffix)
         self.unroll = 4 if flat and weight <= FEW_OPS and inner >= 8 * max(self.lanes, 1) else 1
         self.wide = []

@@ -22,7 +22,7 @@ the tests measure and enforce it:
     asinh, acosh, atanh            2.5     2.5     log1p of forms without cancellation
     erf                            1.5     1.5     odd polynomial below 1, else 1 - erfc
     erfc                           4.0     4.0     exp(-x²)·p((x - a)/(x + a))/(1 + 2x) (Shepherd and Laframboise 1981)
-    pow                            0.6     1.0     float32 in float64; float64 by a logarithm of 64 bits and more
+    pow                            1.0     1.0     2 to y·log2(x), that of float32 in float64; float64 by a logarithm of 64 bits and more
     rsqrt                          1.5     1.5     1/sqrt(x), as the kernel
 """
 
@@ -40,7 +40,7 @@ MATH: dict[str, Callable[..., Val]] = {}
 
 
 def mathfn(name: str, float32: float, float64: float, heavy: bool = False) -> Callable:
-    """Enter a function in the table with its bounds in ulp. A heavy one is written once for each type, and called."""
+    """Enter a function in the table with its bounds in ulp. A heavy one is written once for each type and called (in short loops, written out)."""
 
     def enter(f: Callable[..., Val]) -> Callable[..., Val]:
         def inline(*xs: Val) -> Val:
@@ -48,7 +48,7 @@ def mathfn(name: str, float32: float, float64: float, heavy: bool = False) -> Ca
                 return f(*xs)
 
         ULP[name] = (float32, float64)
-        MATH[name] = (lambda *xs: _called(name, f, xs)) if heavy else inline
+        MATH[name] = (lambda *xs: inline(*xs) if xs[0].code.inline else _called(name, f, xs)) if heavy else inline
         return MATH[name]
 
     return enter
@@ -172,6 +172,16 @@ def copysign(x: Val, sign: Val) -> Val:
     return x.intrinsic("copysign", sign)
 
 
+def paired(x: Val, coefficients: tuple[float, ...]) -> Val:
+    """A polynomial as one in x², of pairs of terms: one product more than by Horner's scheme, half the time until it is done."""
+    y = x * x
+    pairs = [coefficients[i : i + 2] for i in range(0, len(coefficients), 2)]
+    *rest, p = [fma(x, c[1], c[0]) if len(c) > 1 else x.like(c[0]) for c in pairs]
+    for q in reversed(rest):
+        p = fma(p, y, q)
+    return p
+
+
 # -- exponentials ------------------------------------------------------------------------------------------------------------
 
 
@@ -214,10 +224,12 @@ def _exp(x: Val, low: bool = True, high: bool = True, shift: int = 0, more: Val 
     if low:
         x = where(x < f.exp_range[0], f.exp_range[0], x)
     n, _, r = _reduce(x, f)
-    tail = r * r * poly(r, f.exp)
-    if more is not None:
-        tail = tail + fma(more, r + tail, more)
-    return _scaled(1 + (r + tail), n + shift if shift else n, f)
+    if more is None:
+        y = poly(r, (1.0, 1.0, *f.exp))
+    else:
+        tail = r * r * poly(r, f.exp)
+        y = 1 + (r + (tail + fma(more, r + tail, more)))
+    return _scaled(y, n + shift if shift else n, f)
 
 
 @mathfn("exp", 1.0, 1.0)
@@ -309,7 +321,7 @@ def _odd(x: Val, coefficients: tuple[float, ...]) -> Val:
 def tanh(x: Val) -> Val:
     a = _abs(x)
     y = 1 - 2 / (_exp(a + a, low=False) + 1)
-    return copysign(where(a < 0.625, _odd(a, FORMATS[x.t].tanh), y), x)
+    return copysign(where(a < 0.625, _odd(x, FORMATS[x.t].tanh), y), x)
 
 
 @mathfn("sinh", 2.0, 2.0)
@@ -361,8 +373,7 @@ def _quadrants(x: Val) -> tuple[Val, Val, Val]:
     n = t - f.magic
     r = fma(-n, f.half_pi[2], fma(-n, f.half_pi[1], fma(-n, f.half_pi[0], x)))
     z = r * r
-    c = 1 - z * 0.5
-    return t.bits(f.integer), fma(r * z, poly(z, f.sin), r), c + (((1 - c) - z * 0.5) + z * z * poly(z, f.cos))
+    return t.bits(f.integer), fma(r * z, paired(z, f.sin), r), fma(z, paired(z, (-0.5, *f.cos)), 1.0)
 
 
 def _trig(name: str, x: Val, y: Val) -> Val:
@@ -546,37 +557,44 @@ def _pow_near(x: Val, y: Val) -> Val:
     return _exp(e, more=error)
 
 
-# The series of float64, cut where float32 does not see the rest: of the logarithm to 2⁻³⁷, of the exponential to 2⁻³⁴.
-_SHORT_LOG = (0.6666666564200866, 0.40000336135786746, 0.2853724070175593, 0.23583557972727529)
-_SHORT_EXP = (0.5000000068612133, 0.16666665850775966, 0.0416662913195607, 0.008333499795661524, 0.001394493796212609, 0.00019789623483746632)  # fmt: skip
+# log2((1 + s)/(1 - s)) = s·p(s²) for the mantissas between sqrt(½) and sqrt(2), to 2⁻³⁷ of it; (2ʳ - 1)/r for |r| <= ½, to 2⁻²⁸ of 2ʳ.
+_LOG2 = (2.885390081790142, 0.9617966732662324, 0.5770836003392126, 0.41167174530661216, 0.3407489893406146)
+_EXP2 = (0.6931472028559161, 0.24022647913508638, 0.05550332469769418, 0.0096184373654421, 0.001339887484402057, 0.0001535336086723647)  # fmt: skip
 
 
 def _float_pow(x: Val, y: Val) -> Val:
-    """x**y for positive float32 x, through float64, in which nothing is denormal and the result can be rounded once."""
-    f = FORMATS[F64]
-    k, m = _split(x.to(F64), f)
+    """x**y for positive float32 x: the exponent y·log2(x) in float64, whose one division is one of float32 improved by a step of Newton's."""
+    f = FORMATS[F32]
+    denormal = x < f.tiny
+    k, m = _split(where(denormal, x * 2.0**24, x), f)
+    k = k - where(denormal, k.like(24), 0)
     g = m - 1
-    s = g / (g + 2)
-    z = s * s
-    log_x = fma(k.to(F64), math.log(2), fma(s * z, poly(z, _SHORT_LOG), s + s))
-    a = where(x.eq(0), -INF, x)
-    log_x = where((a < INF) & (a > 0), log_x, a.to(F64))
-    e = y.to(F64) * log_x
-    e = where(e > 200, 200, e)
-    _, n, r = _reduce(where(e < -200, -200, e), f)
-    return ((1 + fma(r * r, poly(r, _SHORT_EXP), r)) * _power_of_two(n, f)).to(F32)
+    near, wide = (1 / (g + 2)).to(F64), g.to(F64)
+    s = wide * (near * fma(near, -(wide + 2), 2.0))
+    log_x = fma(s, poly(s * s, _LOG2), k.to(F64))
+    e = y.to(F64) * where(x > 0, where(x < INF, log_x, INF), -INF)
+    e = where(e > 252, 252, e)
+    e = where(e < -252, -252, e)
+    n = e.intrinsic("rint")
+    r = (e - n).to(F32)
+    return _scaled(fma(r, poly(r, _EXP2), 1.0), n.to(F32), f)
 
 
-@mathfn("pow", 0.6, 1.0, heavy=True)
-def pow(x: Val, y: Val) -> Val:
-    a = _abs(x)
-    r = _pow_near(a, y)
+def _special_pow(x: Val, y: Val, r: Val) -> Val:
+    """x**y, where r is |x|**y: for x that is not positive, infinities and NaN."""
     f = FORMATS[x.t]
     whole = y.intrinsic("rint").eq(y)  # also infinities
     half = y * 0.5
     odd = whole & half.intrinsic("rint").ne(half) & (_abs(y) < 2.0 ** (f.mantissa + 1))
     negative = x.bits(f.integer) < 0
     r = where(negative & odd, -r, r)
-    r = where((x < 0) & ~whole & (a < INF), math.nan, r)
+    r = where((x < 0) & ~whole & (_abs(x) < INF), math.nan, r)
     r = where(x.isnan | y.isnan, x + y, r)
     return where(y.eq(0) | x.eq(1), 1.0, where(x.eq(-1) & _abs(y).eq(INF), 1.0, r))
+
+
+@mathfn("pow", 1.0, 1.0, heavy=True)
+def pow(x: Val, y: Val) -> Val:
+    r = _pow_near(_abs(x), y)
+    plain = (x > 0) & (x < INF) & (_abs(y) < INF)
+    return x.code.choose(any_lane(~plain), lambda: [_special_pow(x, y, r)], lambda: [r])[0]

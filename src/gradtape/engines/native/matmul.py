@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from .emit import FEW
 from .fusion import Group
 from .ir import F32, I1, I32, PTR, Code, Type, Val, fma
 from .loops import across, compute, first_lanes, gather, key, lanes_for, scatter
-from .lower import Buf, Product, View, inlined
+from .ops import Buf, Map, Product, View, inlined
 
 if TYPE_CHECKING:
     from .program import Frame
 
 SHORT = 64  # operations after a product that are written out for each vector of a block
-UNROLLED = 8  # inner dimensions up to this length are written out
+UNROLLED = 32  # multiplications of an inner dimension that are written out
 
 
 def write_product(frame: Frame, group: Group) -> None:
@@ -242,12 +243,12 @@ class Tiles:
             return out
 
         accs = [code.const(0, t, lanes)] * (down * vectors)
-        if self.p.k <= UNROLLED:
+        if self.p.k * len(accs) <= UNROLLED:
             for k in range(self.p.k):
                 accs = turn(code.int(k), accs)
         else:
             accs = code.loop(0, self.p.k, 1, accs, turn)
-        if down * vectors * len(self.group.ops) <= SHORT:
+        if len(accs) * sum(16 if isinstance(op, Map) and op.cost > FEW else 1 for op in self.group.ops) <= SHORT:
             for d in range(down):
                 for v in range(vectors):
                     row, at = i + d if d else i, j + v * step if v else j

@@ -1,14 +1,18 @@
-"""Groups that differ only in the buffers they work on share one function: an unrolled loop compiles as fast as one turn."""
+"""Groups that differ only in the buffers they work on share one function: an unrolled loop compiles as fast as one turn.
+
+Numbers are part of the code, which they make better; but where groups that occur often differ in theirs alone, these are parameters.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .fusion import Group
 from .ir import PTR, Code, Type, Val
-from .lower import Buf, Fold, Map, Product, View
+from .ops import Buf, Fold, Map, Product, View
 from .plan import Plan
 
 if TYPE_CHECKING:
@@ -18,14 +22,15 @@ if TYPE_CHECKING:
 def mark_shared(p: Plan) -> None:
     """Mark the groups of a plan, and of plans inside, that occur more than once."""
     groups = [g for g in _all_groups(p) if g.kind in ("loop", "product") and g.blocks is None]
-    if len(groups) < 4:
-        return
-    shapes = {id(g): shape_of(g) for g in groups}
-    count = Counter(shapes.values())
-    for g in groups:
-        shape = shapes[id(g)]
-        if count[shape] > (1 if g.kind == "product" else 2):
-            g.shared = shape
+    for lift in (False, True):
+        groups = [g for g in groups if not g.shared]
+        if len(groups) < 4:
+            return
+        shapes = [shape_of(g, lift) for g in groups]
+        count = Counter(shapes)
+        for g, shape in zip(groups, shapes, strict=True):
+            if count[shape] > (8 if lift else 1 if g.kind == "product" else 2):
+                g.shared, g.lifted = shape, lift
 
 
 def _all_groups(p: Plan) -> Iterator[Group]:
@@ -36,12 +41,19 @@ def _all_groups(p: Plan) -> Iterator[Group]:
                 yield from _all_groups(q)
 
 
-def shape_of(g: Group) -> str:
-    """All that the group's code depends on, its buffers numbered as they come."""
-    numbers: dict[Buf, int] = {}
+def _liftable(v: View) -> bool:
+    """Whether a view is a number for which no better code is known than for any other."""
+    return v.buf is None and not (v.const == int(v.const) and abs(v.const) <= 16 if math.isfinite(v.const) else True)
+
+
+def shape_of(g: Group, lift: bool = False) -> str:
+    """All that the group's code depends on, its buffers (and to ``lift`` them, its numbers) numbered as they come."""
+    numbers: dict[Any, int] = {}
 
     def view(v: View) -> Any:
         if v.buf is None:
+            if lift and _liftable(v):
+                return (v.t.suffix, numbers.setdefault(id(v), len(numbers)))
             return (v.t.suffix, repr(v.const))
         # an offset goes into the address, but tells views of one buffer apart
         return (numbers.setdefault(v.buf, len(numbers)), v.buf.scalar, v.t.suffix, v.offset, v.shape, v.strides)
@@ -74,10 +86,13 @@ class Operands:
 
     def __init__(self, g: Group) -> None:
         self.pointers: dict[tuple[Buf, int], View] = {}
+        self.numbers: dict[int, View] = {}
         self.scalars: dict[Buf, Type] = {}
         self.results: list[Buf] = []
         for op in g.ops:
             for v in op.reads:
+                if g.lifted and _liftable(v):
+                    self.numbers[id(v)] = v
                 if v.buf is None or (v.buf in g.writes and g.has(v)):
                     continue
                 if v.buf.scalar:
@@ -106,6 +121,7 @@ class SharedFrame:
         code.failure = lambda: context
         self._scratch = scratch
         self._pointers = {k: next(params) for k in operands.pointers}
+        self._numbers = {k: next(params) for k in operands.numbers}
         self._scalars = {b: next(params) for b in operands.scalars}
         self._results = {b: next(params) for b in operands.results}
 
@@ -119,7 +135,9 @@ class SharedFrame:
         return self._scalars[b]
 
     def value(self, v: View) -> Val:
-        return self.code.const(v.const, v.t) if v.buf is None else self._scalars[v.buf]
+        if v.buf is None:
+            return self._numbers.get(id(v)) or self.code.const(v.const, v.t)
+        return self._scalars[v.buf]
 
     def define(self, b: Buf, v: Val) -> None:
         self.code.store(v, self._results[b])
@@ -135,6 +153,7 @@ def call_shared(frame: Frame, g: Group, write: Callable[[Any, Group], None]) -> 
         name = module.internal[key] = f"shared{len(module.internal)}"
         types = (
             [(PTR, 0)] * (2 + len(operands.pointers))
+            + [(v.t, 0) for v in operands.numbers.values()]
             + [(t, 0) for t in operands.scalars.values()]
             + [(PTR, 0)] * len(operands.results)
         )
@@ -147,13 +166,12 @@ def call_shared(frame: Frame, g: Group, write: Callable[[Any, Group], None]) -> 
     slots = [code.stack(8, 8) for _ in operands.results]
     context = frame.context() if _can_fail(g) else null
     args = [context, frame.scratch(g) if g.scratch else null]
-    args += [frame.pointer(v) for v in operands.pointers.values()] + [frame.scalar(b) for b in operands.scalars] + slots
+    args += [frame.pointer(v) for v in operands.pointers.values()]
+    args += [frame.value(v) for v in operands.numbers.values()] + [frame.scalar(b) for b in operands.scalars] + slots
     code.write(f"call void @{name}({', '.join(f'{a.type} {a.name}' for a in args)})")
     for b, slot in zip(operands.results, slots, strict=True):
         frame.define(b, code.load(slot, b.t))
 
 
 def _can_fail(g: Group) -> bool:
-    from .emit import CAN_FAIL
-
-    return any(isinstance(op, Map) and (op.name in CAN_FAIL or op.name == "check") for op in g.ops)
+    return any(isinstance(op, Map) and op.can_fail for op in g.ops)

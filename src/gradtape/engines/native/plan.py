@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .fusion import Group, alive, fuse, packed_bytes, schedule
-from .lower import Body, Branch, Buf, Fold, Map, Op, Product, Scatter, Take, View, While, inlined
+from .ops import COPY, Body, Branch, Buf, Fold, Map, Op, Product, Scatter, Take, View, While, inlined
 from .updates import absorb_updates
 
 ALIGN = 64
@@ -58,7 +58,7 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
         if v.size == 1 and (b is None or b.scalar):
             p.outs.append(("scalar", v))
         elif v.size == 1:
-            copies.append(Map("copy", lambda x: x, [v], {}, Buf(v.shape, v.t).view()))
+            copies.append(Map("copy", COPY, [v], {}, Buf(v.shape, v.t).view()))
             p.outs.append(("scalar", copies[-1].out))
         elif j in p.changed or (loop and b is not None and b.kind == "arg" and b.index == j and v.whole):
             p.outs.append(("steady", j))
@@ -83,7 +83,7 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
             finals[b] = j
         else:
             out = Buf(v.shape, v.t)
-            copies.append(Map("copy", lambda x: x, [v], {}, out.view()))
+            copies.append(Map("copy", COPY, [v], {}, out.view()))
             owner[out] = j
             if j in donated:
                 finals[out] = j
@@ -109,7 +109,7 @@ def plan(body: Body, donate: dict[int, int] | None = None, top: bool = True, bas
             owner.pop(b, None)
             out = Buf(b.shape, b.t)
             g = Group("loop", b.shape, len(groups))
-            g.add(Map("copy", lambda x: x, [b.view()], {}, out.view()))
+            g.add(Map("copy", COPY, [b.view()], {}, out.view()))
             g.before = (1 << len(groups)) - 1
             groups.append(g)
             owner[out] = j
@@ -193,7 +193,7 @@ def _place(p: Plan, owner: dict[Buf, int], base: int) -> None:
         for op in g.ops:
             if isinstance(op, Map) and not op.out.whole:
                 memory.add(op.out.buf)  # type: ignore[arg-type]
-            elif isinstance(op, (While, Branch, Take, Scatter)) or (isinstance(op, Product) and not inlined(op)):
+            elif op.kind in ("control", "rows") or (isinstance(op, Product) and not inlined(op)):
                 memory.update(b for b in op.writes if not b.scalar)
             for b in op.writes:
                 last.setdefault(b, at)

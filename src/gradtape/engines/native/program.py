@@ -1,9 +1,9 @@
 """Writes a planned graph as functions: scalars in registers, buffers by address, groups one after the other.
 
 The whole program is ``i32 program(ptr table)``. The table holds addresses: of the context (a flag for failures, the thread state
-of Python while its lock is released), of the arena, of the inputs and of the outputs. A large program is parted into several such
-functions, for compilation takes more than linear time. It returns 0; 1 where a kernel would have raised; 2, with Python's error set, where the user
-pressed Ctrl-C.
+of Python while its lock is released, slots for stacks), of the arena, of the inputs and of the outputs. A large program is parted into several
+such functions, for compilation takes more than linear time. It returns 0; 1 where a kernel would have raised; 2, with Python's error set, where the
+user pressed Ctrl-C; 3 where there is no memory.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from .cost import cost
 from .fusion import Group
 from .ir import I1, I8, I32, I64, PTR, Code, Module, Type, Val
 from .loops import Nest
-from .lower import Body, Branch, Buf, Fold, Map, View, While
 from .matmul import write_product
+from .ops import Body, Branch, Buf, Fold, Map, View, While
 from .outline import call_shared, mark_shared
 from .parallel import WORTH, Blocks, kernel, write_blocks
 from .plan import Plan, plan

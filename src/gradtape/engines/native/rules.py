@@ -7,71 +7,65 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ...ground.dtypes import BOOL
 from ...ground.graph import Graph, Node, Value
 from .emit import REDUCERS, reducer_of
-from .ir import I1, I32, I64, TYPES
-from .lower import Branch, Lowering, Scatter, Take, View, While, is_native, row_major, rule
+from .ir import I1, I32, I64, PTR, TYPES
+from .lower import Lowering, computed, flat, is_native, rule, some
+from .ops import Branch, History, Stack, View, While, along
 
 # -- rules: the same elements elsewhere --------------------------------------------------------------------------------------
 
 
-@rule("reshape")
+@rule("reshape", moves=True)
 def _(low: Lowering, n: Node, x: View) -> View:
     return low.reshape(x, n.outs[0].aval.shape)
 
 
-rule("transpose")(lambda low, n, x: x.transpose(n.attrs["perm"]))
-rule("broadcast_to")(lambda low, n, x: x.broadcast(n.attrs["shape"]))
-rule("reverse")(
+rule("transpose", moves=True)(lambda low, n, x: x.transpose(n.attrs["perm"]))
+rule("broadcast_to", moves=True)(lambda low, n, x: x.broadcast(n.attrs["shape"]))
+rule("reverse", moves=True)(
     lambda low, n, x: x.index(tuple(slice(None, None, -1 if i in n.attrs["axis"] else 1) for i in range(len(x.shape))))
 )
-rule("strided_slice")(lambda low, n, x: x.index(n.attrs["index"]))
-for _name in ("identity", "stop_gradient"):
-    rule(_name)(lambda low, n, x: x)
+rule("strided_slice", moves=True)(lambda low, n, x: x.index(n.attrs["index"]))
 
 
-def _along(x: View, axis: int, i: Any) -> View:
-    return x.index((slice(None),) * axis + (i,))
-
-
-@rule("unstack")
+@rule("unstack", moves=True)
 def _(low: Lowering, n: Node, x: View) -> list[View]:
-    return [_along(x, n.attrs["axis"], i) for i in range(len(n.outs))]
+    return [along(x, n.attrs["axis"], i) for i in range(len(n.outs))]
 
 
-@rule("split")
+@rule("split", moves=True)
 def _(low: Lowering, n: Node, x: View) -> list[View]:
     at, parts = 0, []
     for size in n.attrs["sizes"]:
-        parts.append(_along(x, n.attrs["axis"], slice(at, at + size)))
+        parts.append(along(x, n.attrs["axis"], slice(at, at + size)))
         at += size
     return parts
 
 
-@rule("concat")
+@rule("concat", moves=True)
 def _(low: Lowering, n: Node, *xs: View) -> View:
     axis, at = n.attrs["axis"], 0
     out = low.new(n.outs[0].aval.shape, xs[0].t).view()
     for x in xs:
-        low.put(x, _along(out, axis, slice(at, at + x.shape[axis])))
+        low.put(x, along(out, axis, slice(at, at + x.shape[axis])))
         at += x.shape[axis]
     return out
 
 
-@rule("stack")
+@rule("stack", moves=True)
 def _(low: Lowering, n: Node, *xs: View) -> View:
     out = low.new(n.outs[0].aval.shape, xs[0].t).view()
     for i, x in enumerate(xs):
-        low.put(x, _along(out, n.attrs["axis"], i))
+        low.put(x, along(out, n.attrs["axis"], i))
     return out
 
 
-@rule("pad")
+@rule("pad", moves=True)
 def _(low: Lowering, n: Node, x: View) -> View:
     out = low.new(n.outs[0].aval.shape, x.t).view()
     low.put(low.number(n.attrs["value"], x.t), out)
@@ -79,7 +73,7 @@ def _(low: Lowering, n: Node, x: View) -> View:
     return out
 
 
-@rule("unslice")
+@rule("unslice", moves=True)
 def _(low: Lowering, n: Node, g: View) -> View:
     out = low.new(n.attrs["shape"], g.t).view()
     low.put(low.number(0, g.t), out)
@@ -87,10 +81,16 @@ def _(low: Lowering, n: Node, g: View) -> View:
     return out
 
 
-rule("zeros_like")(lambda low, n, x: low.number(0, x.t, x.shape))
-rule("ones_like")(lambda low, n, x: low.number(1, x.t, x.shape))
-rule("full_like")(lambda low, n, x: low.number(n.attrs["value"], x.t, x.shape))
-rule("zeros_of")(lambda low, n, x: low.number(0, x.t, n.attrs["shape"]))
+@rule("after", moves=True)
+def _(low: Lowering, n: Node, *xs: View) -> list[View]:
+    first = tuple(v.buf for v in xs if v.buf is not None)
+    return [v.waiting_for(first) for v in xs[: n.attrs["n"]]]
+
+
+rule("zeros_like", moves=True)(lambda low, n, x: low.number(0, x.t, x.shape))
+rule("ones_like", moves=True)(lambda low, n, x: low.number(1, x.t, x.shape))
+rule("full_like", moves=True)(lambda low, n, x: low.number(n.attrs["value"], x.t, x.shape))
+rule("zeros_of", moves=True)(lambda low, n, x: low.number(0, x.t, n.attrs["shape"]))
 
 # -- rules: reductions and compositions --------------------------------------------------------------------------------------
 
@@ -99,17 +99,12 @@ def _reduce(low: Lowering, n: Node, x: View) -> View:
     return low.fold(n.p.name, x, n.attrs["axis"], n.attrs["keepdims"])
 
 
-def _some(n: Node) -> bool:
-    """An empty `max` has kernel rules of its own."""
-    return 0 not in n.ins[0].aval.shape
-
-
 for _name in REDUCERS:
     rule(
         _name,
         lambda n: (
-            reducer_of(n.p.name, n.ins[0].aval.dtype.name) is not None
-            and (n.p.name not in ("max", "min", "mean") or _some(n))
+            reducer_of(n.p.name, computed(TYPES[n.ins[0].aval.dtype.name])) is not None
+            and (n.p.name not in ("max", "min", "mean") or some(n))
         ),
     )(_reduce)
 
@@ -121,19 +116,19 @@ def _shifted(low: Lowering, x: View, axis: int) -> tuple[View, View, View]:
     return t, e, low.fold("sum", e, (axis,), True)
 
 
-@rule("softmax", _some)
+@rule("softmax", some)
 def _(low: Lowering, n: Node, x: View) -> View:
     _, e, s = _shifted(low, x, n.attrs["axis"])
     return low.map("divide", e, s)
 
 
-@rule("log_softmax", _some)
+@rule("log_softmax", some)
 def _(low: Lowering, n: Node, x: View) -> View:
     t, _, s = _shifted(low, x, n.attrs["axis"])
     return low.map("subtract", t, low.map("log", s))
 
 
-@rule("softmax_xent", _some)
+@rule("softmax_xent", some)
 def _(low: Lowering, n: Node, z: View, y: View) -> list[View]:
     axis = n.attrs["axis"]
     t, e, s = _shifted(low, z, axis)
@@ -141,7 +136,7 @@ def _(low: Lowering, n: Node, z: View, y: View) -> list[View]:
     return [loss, low.map("subtract", low.map("divide", e, s), y)]
 
 
-@rule("sparse_softmax_xent", _some)
+@rule("sparse_softmax_xent", some)
 def _(low: Lowering, n: Node, z: View, y: View) -> list[View]:
     axis = len(z.shape) - 1
     t, e, s = _shifted(low, z, axis)
@@ -158,7 +153,7 @@ def _(low: Lowering, n: Node, z: View, y: View) -> list[View]:
     return [loss, low.map("select", hit, low.map("subtract", p, low.number(1, p.t)), p, out=p.t, like=1)]
 
 
-@rule("logsumexp", lambda n: n.ins[0].aval.dtype.is_floating and _some(n))
+@rule("logsumexp", lambda n: n.ins[0].aval.dtype.is_floating and some(n))
 def _(low: Lowering, n: Node, x: View) -> View:
     axis = n.attrs["axis"]
     top = low.fold("max", x, axis, True)
@@ -236,76 +231,8 @@ def _(low: Lowering, n: Node, *xs: View) -> View:
     return z.transpose(tuple(labels.index(label) for label in out))
 
 
-# -- rules: rows by number ---------------------------------------------------------------------------------------------------
-
-
-def _plain(x: View, low: Lowering) -> View:
-    """A view as an array in order."""
-    return (
-        x
-        if x.buf is not None
-        and not x.buf.scalar
-        and x.strides == View(None, x.shape, x.t, 0, row_major(x.shape)).strides
-        else low.copy(x)
-    )
-
-
-def _numbers(low: Lowering, index: View) -> View:
-    return index if index.size == 1 and index.scalar else _plain(index, low)
-
-
-def _rows_native(n: Node, x: int = 0) -> bool:
-    a = n.ins[x].aval
-    return (
-        math.prod(a.shape) > 1
-        and math.prod(n.outs[0].aval.shape) > 0
-        and all(v.aval.dtype.is_integer or v.aval.dtype is a.dtype for v in n.ins)
-    )
-
-
-def _take(low: Lowering, n: Node, x: View, index: View, axis: int = 0) -> View:
-    low.can_fail = True
-    shape = n.outs[0].aval.shape
-    out = low.new(shape, x.t)
-    low.ops.append(
-        Take(
-            _plain(x, low),
-            _numbers(low, index),
-            out,
-            math.prod(x.shape[:axis]),
-            x.shape[axis],
-            math.prod(x.shape[axis + 1 :]),
-        )
-    )
-    return out.view()
-
-
-rule("gather", lambda n: not n.attrs["batch_dims"] and _rows_native(n))(
-    lambda low, n, x, i: _take(low, n, x, i, n.attrs["axis"])
-)
-rule("take_row", _rows_native)(_take)
-
-
-def _scatter(low: Lowering, n: Node, base: View | None, index: View, u: View, how: str) -> View:
-    low.can_fail = True
-    out = low.new(n.outs[0].aval.shape, u.t)
-    if u.size != index.size * out.size // out.shape[0]:
-        u = u.broadcast(index.shape + out.shape[1:])
-    u = u if u.size == 1 and u.scalar else _plain(u, low)
-    low.ops.append(Scatter(None if base is None else _plain(base, low), _numbers(low, index), u, out, how))
-    return out.view()
-
-
-rule("write_row", _rows_native)(lambda low, n, x, at, u: _scatter(low, n, x, at, u, "update"))
-rule("put_row", lambda n: _rows_native(n, 1))(lambda low, n, u, x, at: _scatter(low, n, None, at, u, "update"))
-rule("write_rows", lambda n: _rows_native(n) and n.attrs["axis"] == 0 and n.attrs["how"] in ("update", "add") and not n.attrs["vectors"])(
-    lambda low, n, x, i, u: _scatter(low, n, x, i, u, n.attrs["how"]))  # fmt: skip
-rule("ungather", lambda n: n.attrs["axis"] == 0 and not n.attrs["batch_dims"] and math.prod(n.outs[0].aval.shape) > 1 and 0 not in n.ins[1].aval.shape)(
-    lambda low, n, g, i: _scatter(low, n, None, i, g, "add"))  # fmt: skip
-
-
-@rule("argmax", _some)
-@rule("argmin", _some)
+@rule("argmax", some)
+@rule("argmin", some)
 def _(low: Lowering, n: Node, x: View) -> View:
     axis = n.attrs["axis"]
     if x.t.kind == "b":
@@ -345,13 +272,13 @@ def _(low: Lowering, n: Node, x: View) -> View:
     return low.map("divide", x, add(number(1), low.map("exp", slope)))
 
 
-rule("assigned")(lambda low, n, old, new: new)
-rule("custom_gradient")(lambda low, n, *xs: list(xs[: n.attrs["n"]]))
-rule("shape_of")(lambda low, n, x: low.constant(np.array(x.shape, n.attrs["dtype"].np), TYPES[n.attrs["dtype"].name]))
-rule("length")(lambda low, n, x: low.number(x.shape[0], I32))
+rule("shape_of", moves=True)(
+    lambda low, n, x: low.constant(np.array(x.shape, n.attrs["dtype"].np), TYPES[n.attrs["dtype"].name])
+)
+rule("length", moves=True)(lambda low, n, x: low.number(x.shape[0], I32))
 
 
-@rule("repeat", lambda n: isinstance(n.attrs["repeats"], int))
+@rule("repeat", lambda n: isinstance(n.attrs["repeats"], int), moves=True)
 def _(low: Lowering, n: Node, x: View) -> View:
     axis, shape = n.attrs["axis"], n.outs[0].aval.shape
     wide = low.reshape(x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
@@ -364,15 +291,15 @@ def _(low: Lowering, n: Node, g: View) -> View:
     return low.fold("sum", low.reshape(g, (*g.shape[:axis], n.attrs["n"], k, *g.shape[axis + 1 :])), (axis + 1,))
 
 
-@rule("roll", _some)
+@rule("roll", some, moves=True)
 def _(low: Lowering, n: Node, x: View) -> View:
     for shift, axis in zip(n.attrs["shift"], n.attrs["axis"], strict=True):
         d = x.shape[axis]
         k = shift % d
         if k:
             out = low.new(x.shape, x.t).view()
-            low.put(_along(x, axis, slice(0, d - k)), _along(out, axis, slice(k, d)))
-            low.put(_along(x, axis, slice(d - k, d)), _along(out, axis, slice(0, k)))
+            low.put(along(x, axis, slice(0, d - k)), along(out, axis, slice(k, d)))
+            low.put(along(x, axis, slice(d - k, d)), along(out, axis, slice(0, k)))
             x = out
     return x
 
@@ -392,24 +319,36 @@ def _loop_native(n: Node) -> bool:
     cond, body = n.attrs["cond"], n.attrs["body"]
     return (
         _graphs_native(n)
-        and _same(n.outs, body.outputs)
+        and _same(n.outs[: n.attrs["n"]], body.outputs)
         and _same(n.ins, body.inputs)
         and _same(n.ins, cond.inputs)
         and cond.outputs[0].aval.dtype.name == "bool"
     )
 
 
-@rule("while_loop", _loop_native)
+@rule("while_loop", _loop_native, moves=True, stacks=lambda n: n.ins[n.attrs["n"] :])
 def _(low: Lowering, n: Node, *xs: View) -> list[View]:
-    low.has_loop = True
     outs = [low.new(v.aval.shape, TYPES[v.aval.dtype.name]) for v in n.outs]
     low.ops.append(While(low.inner(n.attrs["cond"]), low.inner(n.attrs["body"]), _in_order(low, xs), outs))
     return [b.view() for b in outs]
 
 
+@rule("while_history", _loop_native, moves=True, stacks=lambda n: n.ins[n.attrs["n"] :] + n.outs[n.attrs["n"] + 1 :])
+def _(low: Lowering, n: Node, *xs: View) -> list[View | Stack]:
+    states, keep, slot = n.outs[: n.attrs["n"]], n.attrs["keep"], low.shared.slots
+    low.shared.slots += len(keep)
+    outs = [low.new(v.aval.shape, TYPES[v.aval.dtype.name]) for v in states]
+    history = History(keep, slot, low.new((), I32), low.new((), I64), tuple(low.new((), PTR) for _ in keep))
+    low.ops.append(While(low.inner(n.attrs["cond"]), low.inner(n.attrs["body"]), _in_order(low, xs), outs, history))
+    stacks = [Stack(p, history.count, outs[k].shape, outs[k].t) for k, p in zip(keep, history.pointers, strict=True)]
+    return [*[b.view() for b in outs], history.turns.view(), *stacks]
+
+
 @rule(
     "cond",
     lambda n: _graphs_native(n) and _same(n.outs, n.attrs["true"].outputs) and _same(n.outs, n.attrs["false"].outputs),
+    moves=True,
+    stacks=lambda n: n.ins[1:],
 )
 def _(low: Lowering, n: Node, *xs: View) -> list[View]:
     outs = [low.new(v.aval.shape, TYPES[v.aval.dtype.name]) for v in n.outs]
@@ -419,6 +358,10 @@ def _(low: Lowering, n: Node, *xs: View) -> list[View]:
     return [b.view() for b in outs]
 
 
-def _in_order(low: Lowering, xs: Sequence[View]) -> list[View]:
+def _in_order(low: Lowering, xs: Sequence[View | Stack]) -> list[View]:
     """The inputs of bodies, which read them as whole arrays in order."""
-    return [x if x.whole or (x.buf is None and x.size == 1) else low.copy(x) for x in xs]
+
+    def whole(x: View) -> View:
+        return x if x.whole or (x.buf is None and x.size == 1) else low.copy(x)
+
+    return [whole(x) for x in flat(xs)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from .lower import Body, Buf, Map, Op, Product, View, inlined
+from .ops import Body, Buf, Map, Op, Product, View, inlined
 
 
 def absorb_updates(body: Body) -> None:

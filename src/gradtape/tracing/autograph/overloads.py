@@ -200,13 +200,6 @@ def _zip(*iterables: Any, strict: bool = False) -> Any:
     return Zip(parts, strict)  # type: ignore[arg-type]
 
 
-def _print(*values: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False) -> None:
-    if _any_staged(values):
-        staging.stage.print_(values, " " if sep is None else sep, "\n" if end is None else end, file)
-    else:
-        print(*values, sep=sep, end=end, file=file, flush=flush)
-
-
 def _numeric(function: Callable[..., Any]) -> Callable[..., Any]:
     def overload(*args: Any, **kwargs: Any) -> Any:
         for a in args:
@@ -225,7 +218,6 @@ TABLE: dict[Any, Callable[..., Any]] = {
     range: _range,
     enumerate: _enumerate,
     zip: _zip,
-    print: _print,
     **{f: _numeric(f) for f in (len, int, float, bool, abs, max, min, sum, any, all)},  # type: ignore[dict-item]
 }
 _IDS = frozenset(map(id, TABLE))

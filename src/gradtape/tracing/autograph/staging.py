@@ -135,10 +135,6 @@ class Stage(Protocol):
         """Raise ``error``, or an error that tells of it, when the program comes to this place. Called inside a branch."""
         ...
 
-    def print_(self, values: tuple[Any, ...], sep: str, end: str, file: Any) -> None:
-        """Print when the program runs; some of the values are staged."""
-        ...
-
     def builtin(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A built-in function of arguments of which one is staged; NotImplemented leaves it to Python.
 

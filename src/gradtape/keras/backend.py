@@ -1,0 +1,204 @@
+"""The essentials of Keras 2's ``keras.backend``, ``K``: operations of gradtape under their old names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import gradtape as tf
+
+from . import _keras
+
+
+def _along(f: Any) -> Any:
+    """A reduction with Keras's argument names."""
+
+    def reduce(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return f(x, axis=axis, keepdims=keepdims)
+
+    reduce.__name__, reduce.__doc__ = f.__name__.removeprefix("reduce_"), f.__doc__
+    return reduce
+
+
+mean, sum, prod, max, min = (
+    _along(f) for f in (tf.reduce_mean, tf.reduce_sum, tf.reduce_prod, tf.reduce_max, tf.reduce_min)
+)
+std, var, logsumexp = (_along(f) for f in (tf.math.reduce_std, tf.math.reduce_variance, tf.reduce_logsumexp))
+any, all = (_along(f) for f in (tf.reduce_any, tf.reduce_all))
+
+abs, exp, log, sqrt, square, sign, sin, cos = tf.abs, tf.exp, tf.math.log, tf.sqrt, tf.square, tf.sign, tf.sin, tf.cos
+pow, round, maximum, minimum, equal, not_equal = tf.pow, tf.round, tf.maximum, tf.minimum, tf.equal, tf.not_equal
+greater, greater_equal, less, less_equal = tf.greater, tf.greater_equal, tf.less, tf.less_equal
+relu, elu, softplus, softsign, sigmoid, tanh = (
+    tf.nn.relu,
+    tf.nn.elu,
+    tf.math.softplus,
+    tf.nn.softsign,
+    tf.sigmoid,
+    tf.tanh,
+)
+cast, reshape, transpose, stack, tile, gather = tf.cast, tf.reshape, tf.transpose, tf.stack, tf.tile, tf.gather
+shape, one_hot, stop_gradient, constant = tf.shape, tf.one_hot, tf.stop_gradient, tf.constant
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """exp(x) over its sum."""
+    return tf.nn.softmax(x, axis)
+
+
+def argmax(x: Any, axis: int = -1) -> Any:
+    """The index of the greatest element."""
+    return tf.argmax(x, axis)
+
+
+def argmin(x: Any, axis: int = -1) -> Any:
+    """The index of the smallest element."""
+    return tf.argmin(x, axis)
+
+
+def clip(x: Any, min_value: Any, max_value: Any) -> Any:
+    """x within two bounds."""
+    return tf.clip_by_value(x, min_value, max_value)
+
+
+def dot(x: Any, y: Any) -> Any:
+    """The product over the last axis of x and the last but one of y."""
+    x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+    return tf.tensordot(x, y, [[len(x.shape) - 1], [len(y.shape) - 2 if len(y.shape) > 1 else 0]])
+
+
+def concatenate(tensors: Any, axis: int = -1) -> Any:
+    """Tensors joined along an axis."""
+    return tf.concat(tensors, axis)
+
+
+def flatten(x: Any) -> Any:
+    """All elements in a row."""
+    return tf.reshape(x, [-1])
+
+
+def batch_flatten(x: Any) -> Any:
+    """All elements of each row of a batch in a row."""
+    return tf.reshape(x, [tf.shape(x)[0], -1])
+
+
+def expand_dims(x: Any, axis: int = -1) -> Any:
+    """A dimension of length 1 inserted."""
+    return tf.expand_dims(x, axis)
+
+
+def squeeze(x: Any, axis: int) -> Any:
+    """A dimension of length 1 taken away."""
+    return tf.squeeze(x, axis)
+
+
+def permute_dimensions(x: Any, pattern: Any) -> Any:
+    """The dimensions in another order."""
+    return tf.transpose(x, pattern)
+
+
+def l2_normalize(x: Any, axis: Any = None) -> Any:
+    """x divided by its Euclidean norm."""
+    return tf.nn.l2_normalize(x, axis)
+
+
+def int_shape(x: Any) -> tuple:
+    """The shape as a tuple."""
+    return tuple(x.shape)
+
+
+def ndim(x: Any) -> int:
+    """The number of dimensions."""
+    return len(x.shape)
+
+
+def dtype(x: Any) -> str:
+    """The name of the dtype."""
+    return tf.as_dtype(x.dtype).name
+
+
+def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """A variable of zeros."""
+    return variable(np.zeros(shape), dtype, name)
+
+
+def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """A variable of ones."""
+    return variable(np.ones(shape), dtype, name)
+
+
+def variable(value: Any, dtype: Any = None, name: str | None = None, constraint: Any = None) -> Any:
+    """A tf.Variable of the dtype ``dtype``, by default floatx."""
+    return tf.Variable(tf.cast(value, dtype or _keras.backend.floatx()), name=name, constraint=constraint)
+
+
+def get_value(x: Any) -> Any:
+    """The value as an array."""
+    return np.array(x)
+
+
+eval = get_value
+
+
+def set_value(x: Any, value: Any) -> None:
+    """Assign to a variable."""
+    x.assign(np.asarray(value))
+
+
+def batch_get_value(tensors: Any) -> list:
+    """The values of several variables."""
+    return [get_value(x) for x in tensors]
+
+
+def batch_set_value(tuples: Any) -> None:
+    """Assign to several variables."""
+    for x, value in tuples:
+        set_value(x, value)
+
+
+def random_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Normal numbers."""
+    return tf.random.normal(shape, mean, stddev, dtype or _keras.backend.floatx(), seed)
+
+
+def random_uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Uniform numbers."""
+    return tf.random.uniform(shape, minval, maxval, dtype or _keras.backend.floatx(), seed)
+
+
+def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
+    """One of two tensors or functions by a condition."""
+    if callable(then_expression):
+        return tf.cond(condition, then_expression, else_expression)
+    return tf.where(condition, then_expression, else_expression)
+
+
+def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
+    """The binary cross-entropy of each element."""
+    return _keras.ops.binary_crossentropy(target, output, from_logits)
+
+
+def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+    """The cross-entropy of each row."""
+    return _keras.ops.categorical_crossentropy(target, output, from_logits, axis)
+
+
+def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+    """The cross-entropy of each row with a class."""
+    return _keras.ops.sparse_categorical_crossentropy(target, output, from_logits, axis)
+
+
+def gradients(loss: Any, variables: Any) -> Any:
+    """The gradients of a traced loss, inside a ``tf.function``."""
+    return tf.gradients(loss, variables)
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(_keras.backend, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(_keras.backend)})

@@ -1,0 +1,1 @@
+"""The functions of ``tf.signal``, a file for each subject."""

@@ -1,0 +1,128 @@
+"""Names gradtape where Keras 3 chooses its backend.
+
+Keras picks its backend by if/elif chains in a few of its modules. The finder below loads just those modules with one more ``elif``, in memory:
+no file and no bytecode cache of Keras's is touched. A chain that is not found exactly once is an ImportError, so a Keras that has
+changed is noticed at once. Installing the hook changes nothing for other backends.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+from collections.abc import Sequence
+from types import CodeType, ModuleType
+from typing import Any
+
+NAME = "gradtape"
+_PEERS = {"tensorflow", "jax", "torch"}
+
+# what a chain does for gradtape, by the module it stands in
+BRANCHES = {
+    "keras.src.backend": """
+from keras_gradtape.src import *
+from keras_gradtape.src.variable import Variable as BackendVariable
+distribution_lib = None
+""",
+    "keras.src.layers.layer": "from keras_gradtape.src.layer import GradtapeLayer as BackendLayer",
+    "keras.src.models.model": "from keras_gradtape.src.trainer import GradtapeTrainer as Trainer",
+    "keras.src.export.saved_model": "from keras_gradtape.src.export import GradtapeExportArchive as BackendSavedModelExportArchive",
+    "keras.src.optimizers.optimizer": "from keras_gradtape.src.optimizer import GradtapeOptimizer as BackendOptimizer",
+}
+_DYNAMIC = "keras.src.utils.backend_utils"
+
+
+def _names(test: ast.expr) -> set[str]:
+    return {n.value for n in ast.walk(test) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+
+def _links(chain: ast.If) -> list[ast.If]:
+    """The if and its elifs."""
+    links = [chain]
+    while len(links[-1].orelse) == 1 and isinstance(links[-1].orelse[0], ast.If):
+        links.append(links[-1].orelse[0])
+    return links
+
+
+def with_branch(tree: ast.Module, module: str) -> ast.Module:
+    """The module with the branch for gradtape.
+
+    Raises:
+        ImportError: there is not exactly one chain that names the other backends.
+    """
+    chains = [n for n in tree.body if isinstance(n, ast.If)]
+    chains = [c for c in chains if set().union(*[_names(n.test) for n in _links(c)]) >= _PEERS]
+    if len(chains) != 1:
+        raise ImportError(
+            f"{module} has {len(chains)} places where Keras chooses its backend, and 1 is known: this version of Keras is not supported by gradtape."
+        )
+    links = _links(chains[0])
+    last = links[-1]
+    test = _renamed(next(link.test for link in links if "tensorflow" in _names(link.test)))
+    branch = ast.If(test, ast.parse(BRANCHES[module]).body, last.orelse)
+    for node in ast.walk(branch):
+        if not hasattr(node, "lineno") or node not in list(ast.walk(ast.Module(last.orelse, []))):
+            ast.copy_location(node, last)
+    last.orelse = [branch]
+    return ast.fix_missing_locations(tree)
+
+
+def _renamed(test: ast.expr) -> ast.expr:
+    """``backend() == "tensorflow"`` for gradtape."""
+    return ast.parse(ast.unparse(test).replace("'tensorflow'", repr(NAME)), mode="eval").body
+
+
+def with_dynamic_backend(tree: ast.Module) -> ast.Module:
+    """``DynamicBackend`` with gradtape among the backends it can be."""
+    methods = {f.name: f for c in tree.body if isinstance(c, ast.ClassDef) and c.name == "DynamicBackend" for f in c.body if isinstance(f, ast.FunctionDef)}  # fmt: skip
+    get, put = methods.get("__getattr__"), methods.get("set_backend")
+    lists = [n for n in ast.walk(put) if isinstance(n, ast.Tuple) and _names(n) >= _PEERS] if put else []
+    if get is None or len(lists) != 1:
+        raise ImportError(f"{_DYNAMIC}.DynamicBackend is not as it is known: this version of Keras is not supported.")
+    lists[0].elts.append(ast.Constant(NAME))
+    get.body[:0] = ast.parse(
+        f"if self._backend == {NAME!r}:\n    return getattr(importlib.import_module('keras_gradtape.src'), name)"
+    ).body
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr | ast.stmt) and not hasattr(node, "lineno"):
+            ast.copy_location(node, get)
+    return ast.fix_missing_locations(tree)
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Loads one of Keras's modules with its branch for gradtape, past the bytecode cache."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        tree = ast.parse(self.get_data(path), path)
+        tree = with_dynamic_backend(tree) if fullname == _DYNAMIC else with_branch(tree, fullname)
+        return compile(tree, path, "exec", dont_inherit=True)
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Finds the modules in which Keras chooses its backend."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
+        if fullname not in BRANCHES and fullname != _DYNAMIC:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if (
+            spec is not None
+            and spec.origin is not None
+            and isinstance(spec.loader, importlib.machinery.SourceFileLoader)
+        ):
+            spec.loader = _Loader(fullname, spec.origin)
+        return spec
+
+
+def install() -> None:
+    """Put the finder in place; once is enough."""
+    if not any(isinstance(f, Finder) for f in sys.meta_path):
+        sys.meta_path.insert(0, Finder())
+
+
+def wanted() -> bool:
+    """Whether the environment asks for Keras on gradtape."""
+    return os.environ.get("KERAS_BACKEND") == NAME

@@ -1,0 +1,5 @@
+"""What layers on gradtape have beside Keras's own."""
+
+
+class GradtapeLayer:
+    """Nothing yet: Keras tracks variables by itself."""
