@@ -139,5 +139,5 @@ def test_gradients_and_hessians_of_tensors_are_refused_eagerly():
     x = tf.constant(1.0)
     with pytest.raises(RuntimeError, match=r"tf.gradients is not supported when eager execution is enabled"):
         tf.gradients(x * x, x)
-    with pytest.raises(RuntimeError, match="tf.hessians of a tensor is not supported"):
+    with pytest.raises(RuntimeError, match=r"tf.hessians of a tensor is not supported"):
         tf.hessians(x * x, x)

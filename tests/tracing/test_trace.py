@@ -288,7 +288,7 @@ def test_slots_made_for_variables_among_the_arguments():
     f = graph(step)
     a, b = tf.Variable(1.0), tf.Variable(10.0)
     assert [float(f(a)), float(f(a))] == [1.0, 2.0]
-    with pytest.raises(ValueError, match="only supports singleton tf.Variables"):
+    with pytest.raises(ValueError, match=r"only supports singleton tf.Variables"):
         f(b)  # as in TensorFlow: variables are made on the first call only
     slots[b.ref()] = tf.Variable(0.0)
     assert float(f(b)) == 10.0 and float(f(a)) == 3.0

@@ -12,8 +12,6 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..core.dispatch import apply
 from ..core.state import state
 from ..core.tensor import Tensor
@@ -25,9 +23,8 @@ from ..ground.primitive import Plan
 from ..primitives import structure as st
 from ..primitives.indexing import IndexedSlices
 from . import simplify
+from .straight import updater
 from .trace import SymbolicTensor, Trace
-
-_ndarray = np.ndarray
 
 # rows that wait for shapes or sizes: from their inputs and attributes to a list of outputs, by what is known in the current trace
 SETTLE: dict[str, Callable[[list[Tensor], dict], list[Tensor]]] = {}
@@ -91,7 +88,7 @@ class Program:
         self._dtypes = [v.aval.dtype for v in graph.outputs[:n_results]]
         self._run: Callable | None = None
         self._updating: Callable | None = None
-        self._given: list[bool] = []  # for each variable, whether `updating` may take its memory
+        self._update: Callable[[Program, list[Tensor], list[Variable]], list[Tensor]] | None = None  # how `direct` calls it
         self._vjps: dict[Any, _Vjp] = {}
 
     @property
@@ -114,8 +111,8 @@ class Program:
             donate = {at[k]: j for k, j in of.items() if k in at and outs[j] not in plain and outs.count(outs[j]) == 1}
             same = lambda i, j: self.graph.inputs[i].aval == self.graph.outputs[j].aval
             donate = {i: j for i, j in donate.items() if same(i, j)}
-            self._given = [at[id(v)] in donate for v in self.variables]
             self._updating = self.compiler(simplify.simplify(self.graph, final=True), donate=donate)
+            self._update = updater(self, self._updating, [at[id(v)] in donate for v in self.variables])
         return self._updating
 
     def on(self, variables: list[Variable]) -> Program:
@@ -177,30 +174,24 @@ class Program:
 
     def direct(self, args: list[Tensor]) -> list[Tensor]:
         """``self(args)`` where no tape records and nothing is traced."""
+        if self.assigned:
+            if self._update is None:
+                _ = self.updating
+            return self._update(self, args, self.variables)
         for x in args:
             if x._special:
                 return self(args)
-        arrays = [x._a for x in args]
-        if self.assigned:
-            run = self._updating or self.updating
-            for v, given in zip(self.variables, self._given):
-                t = v._t
-                a = t._a
-                # a variable's memory is given away where nobody else holds it, else a copy of it
-                arrays.append(a if type(a) is not _ndarray or not given or v._free(t) else a.copy())
-        else:
-            run = self._run or self.run
-            for v in self.variables:
-                arrays.append(v._t._a)
-        results = run(arrays)
-        n = self.n_results
-        for v, a in zip(self.assigned, results[n:]):
-            v._t = Tensor(a, v._d)
+        run = self._run or self.run
+        results = run([x._a for x in args] + [v._t._a for v in self.variables] if self.variables else [x._a for x in args])
         return [Tensor(a, d) for a, d in zip(results, self._dtypes)]
 
     def _plain(self, xs: list[Tensor]) -> list[Tensor]:
         arrays = self.run([x._a for x in xs])
-        return [Tensor(a, v.aval.dtype) for a, v in zip(arrays, self.graph.outputs)]
+        outs = [Tensor(a, v.aval.dtype) for a, v in zip(arrays, self.graph.outputs)]
+        for tape in state.tapes:  # no tape records this run, but a journal (debugging.trace_lines) notes it
+            if hasattr(tape, "_called"):
+                tape._called(self, xs, outs)
+        return outs
 
     def _recorded(self, xs: list[Tensor], tracked: int) -> list[Tensor]:
         n = len(self.graph.outputs)

@@ -191,7 +191,7 @@ def _reshape(xs: list[Tensor], attrs: dict) -> list[Tensor]:
 
 @_settles(vjp_row)
 def _vjp(xs: list[Tensor], attrs: dict) -> list[Tensor]:
-    if attrs["row"].outside or attrs["row"] is not late_row and unknown([Aval(x._shape, x._d) for x in xs]):
+    if attrs["row"].outside or (attrs["row"] is not late_row and unknown([Aval(x._shape, x._d) for x in xs])):
         return list(apply(vjp_row, *xs, **attrs))
     return _vjp_tensors(xs, **attrs)
 
