@@ -3,6 +3,7 @@
 #   make test     style, types and tests
 #   make lint     style and types alone
 #   make bench    timings; TF_PYTHON=..., TORCH_PYTHON=... and JAX_PYTHON=... name interpreters that have these libraries
+#   make beside-tensorflow TF_PYTHON=...   the same 539 calls in both
 #   make clean    take away the environment and what was built
 # PYTHON=... chooses the interpreter that makes the environment.
 
@@ -13,7 +14,7 @@ PYTEST_ARGS ?= -n auto
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench beside-tensorflow clean
 .DEFAULT_GOAL := help
 
 help:
@@ -73,6 +74,9 @@ test: lint
 
 bench: $(VENV)/.for-demo
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+
+beside-tensorflow: $(VENV)/.for-demo
+	$(BIN)/python tools/beside_tensorflow.py
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

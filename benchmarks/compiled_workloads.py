@@ -35,6 +35,20 @@ def workloads(tf, xla: bool) -> dict:
 
         return lambda: [descend(start)]
 
+    def compiled_quadratic():
+        start = tf.constant(0.0)
+
+        @function
+        def descend(x):
+            for _ in tf.range(problems.STEPS):
+                with tf.GradientTape() as tape:
+                    tape.watch(x)
+                    y = 3.0 * x**2 + 2.0 * x - 1.0
+                x = x - 0.001 * tape.gradient(y, x)
+            return x
+
+        return lambda: [descend(start)]
+
     def training(forward, sizes, batch):
         parameters, x, y = problems.mlp(sizes, batch)
         variables = [tf.Variable(value) for value in parameters]
@@ -134,6 +148,7 @@ def workloads(tf, xla: bool) -> dict:
     steps = (
         compiled_scalar_gradient,
         compiled_descent,
+        compiled_quadratic,
         compiled_small_mlp,
         compiled_large_mlp,
         compiled_elementwise,

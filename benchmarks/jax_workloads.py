@@ -30,6 +30,16 @@ def workloads() -> dict:
 
         return lambda: [descend(start).block_until_ready()]
 
+    def compiled_quadratic():
+        start = jnp.float32(0.0)
+        slope = jax.grad(lambda x: 3.0 * x**2 + 2.0 * x - 1.0)
+
+        @jax.jit
+        def descend(x):
+            return jax.lax.fori_loop(0, problems.STEPS, lambda _, x: x - 0.001 * slope(x), x)
+
+        return lambda: [descend(start).block_until_ready()]
+
     def training(forward, sizes, batch):
         values, x, y = problems.mlp(sizes, batch)
         parameters = [jnp.asarray(value) for value in values]
@@ -110,6 +120,7 @@ def workloads() -> dict:
     steps = (
         compiled_scalar_gradient,
         compiled_descent,
+        compiled_quadratic,
         compiled_small_mlp,
         compiled_large_mlp,
         compiled_elementwise,
