@@ -12,6 +12,7 @@ from .core.tensor import Tensor, convert
 from .dtypes import bitcast, cast, saturate_cast
 from .ground.dtypes import STRING, DType, as_dtype, int32, int64
 from .ground.errors import invalid
+from .ground.primitive import Aval
 from .ground.shapes import TensorShape, broadcast, dims_text
 from .primitives import elementwise as ew
 from .primitives import indexing, reduction
@@ -46,6 +47,16 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
     x = tensor if isinstance(tensor, Tensor) else convert(tensor)
     dims = dimensions(shape, least=-1)
     return st.reshape(x, shape=_resolve(dims, x._shape) if -1 in dims else dims)
+
+
+def _reshaped(tensor: Any, shape: Any, name: str | None = None) -> list | None:
+    """The form of a reshape by a traced vector: its length is the rank."""
+    if not isinstance(shape, Tensor) or len(shape._shape) != 1 or shape._shape[0] is None:
+        return None
+    return [Aval((None,) * shape._shape[0], convert(tensor)._d)]
+
+
+reshape.form = _reshaped  # type: ignore[attr-defined]
 
 
 def _resolve(dims: tuple[int, ...], have: tuple) -> tuple:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gradtape as tf
+from gradtape.tracing.outside import eval_shape
 
 from .forms import assert_same, derivative, graph
 
@@ -141,3 +142,15 @@ def test_gradients_and_hessians_of_tensors_are_refused_eagerly():
         tf.gradients(x * x, x)
     with pytest.raises(RuntimeError, match=r"tf.hessians of a tensor is not supported"):
         tf.hessians(x * x, x)
+
+
+def test_eval_shape_of_a_function_that_closes_over_tensors_of_the_trace_around_it():
+    forms = []
+
+    @tf.function
+    def f(x):
+        forms.append(eval_shape(lambda y: tf.concat([x, 2.0 * y], 0), tf.TensorSpec([3])))
+        return x + 1.0
+
+    assert_same(f(tf.constant([1.0, 2.0])), tf.constant([2.0, 3.0]))
+    assert [s.shape.as_list() for s in forms] == [[5]]

@@ -85,4 +85,6 @@ def test_variables_among_the_arguments():
     for _ in range(3):
         for v in (a, b):
             assert f(v, one).numpy().tolist() == v.numpy().tolist()
-    assert a.numpy().tolist() == [3.0] * 4 and b.numpy().tolist() == [4.0] * 4 and f.experimental_get_tracing_count() == 1
+    assert (
+        a.numpy().tolist() == [3.0] * 4 and b.numpy().tolist() == [4.0] * 4 and f.experimental_get_tracing_count() == 1
+    )

@@ -1,7 +1,10 @@
 """Tracing: what a symbolic tensor is and refuses to be, variables in program order, what an error leaves behind."""
 
+import copy
+import gc
 import inspect
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -520,3 +523,120 @@ def test_constants_are_not_copied_and_not_watched_by_accident():
         y = f(X)
     assert tape.gradient(y, c) is None
     assert_same(y, tf.constant([2.0, 4.0]))
+
+
+def test_the_shape_of_what_ran_while_tracing_is_known():
+    """The rule of ``range`` leaves the length open, but the result is there."""
+    shapes = during_trace(
+        lambda x: [(tf.range(3.0) * x).shape, (tf.unique(tf.constant([1.0, 1.0, 2.0]))[0] + x).shape], X
+    )
+    assert [s.as_list() for s in shapes] == [[3], [2]]
+
+
+# -- what a function captures, and when variables are read ----------------------------------------------------------------
+
+
+def test_a_nested_functions_closure_gets_gradients():
+    c = tf.constant(3.0)
+    g = graph(lambda x: x * c)
+    f = graph(lambda x: g(x) + c)
+    for _ in range(2):
+        with tf.GradientTape() as tape:
+            tape.watch(c)
+            y = f(tf.constant(2.0))
+        assert float(tape.gradient(y, c)) == 3.0
+    inner = graph(lambda x: tf.cond(x > 0.0, lambda: x * c, lambda: x))
+    outer = graph(lambda x: inner(x) * 2.0)
+    outer(tf.constant(1.0))
+    with tf.GradientTape() as tape:
+        tape.watch(c)
+        y = outer(tf.constant(2.0))
+    assert float(tape.gradient(y, c)) == 4.0
+
+
+def test_a_function_made_within_a_function_sees_its_tensors():
+    @tf.function
+    def f(x):
+        g = tf.function(lambda y: y * x)
+        return g(x) + g(tf.constant(1.0))
+
+    assert float(f(tf.constant(2.0))) == 6.0
+    kept = []
+    graph(lambda x: kept.append(x) or x)(tf.constant(1.0))
+    with pytest.raises(TypeError, match="out of scope"):
+        graph(lambda y: y * kept[0])(tf.constant(1.0))
+
+
+def test_a_variable_that_leaves_a_branch_is_read_when_the_branch_ends():
+    v = tf.Variable(0.0)
+    f = graph(lambda x: tf.cond(x > 0.0, lambda: v.assign_add(5.0), lambda: x))
+    assert float(f(tf.constant(1.0))) == 5.0 and float(f(tf.constant(-1.0))) == -1.0
+
+    @tf.function
+    def g(x):
+        if x > 0.0:
+            return v.assign_add(5.0)
+        return x
+
+    assert float(g(tf.constant(1.0))) == 10.0 and float(v) == 10.0
+
+
+def test_conditions_of_loops_may_assign():
+    v = tf.Variable(0.0)
+
+    @tf.function
+    def f():
+        n = 0
+        while v.assign_add(1.0) < 5.0:
+            n += 1
+        return v.read_value(), n
+
+    value, n = f()
+    assert float(value) == 5.0 and int(n) == 4
+    v.assign(0.0)
+    g = graph(lambda: tf.while_loop(lambda i: v.assign_add(1.0) < 4.0, lambda i: (i + 1,), (tf.constant(0),)))
+    assert int(g()[0]) == 3 and float(v) == 4.0
+
+
+def test_python_functions_see_and_change_the_programs_variables():
+    v = tf.Variable(1.0)
+
+    @tf.function
+    def f(x):
+        v.assign(x)
+        seen = tf.py_function(lambda: v.numpy() * 10.0, [], tf.float32)
+        tf.py_function(lambda: v.assign(50.0) and None, [], [])
+        return seen, v + 1.0
+
+    seen, after = f(tf.constant(4.0))
+    assert float(seen) == 40.0 and float(after) == 51.0 and float(v) == 50.0
+
+
+def test_traces_keep_neither_arguments_nor_objects_alive():
+    class Scaled:
+        @tf.function
+        def run(self, x):
+            return x * 2.0
+
+    scaled, x = Scaled(), tf.ones([10])
+    scaled.run(x)
+    dead = [weakref.ref(scaled), weakref.ref(x)]
+    del scaled, x
+    gc.collect()
+    assert [r() for r in dead] == [None, None]
+
+
+def double(x):
+    return x * 2.0
+
+
+def test_functions_are_copied_and_pickled_without_their_traces():
+    f = graph(double)
+    assert float(f(tf.constant(2.0))) == 4.0
+    for again in (copy.deepcopy(f), pickle.loads(pickle.dumps(f))):
+        assert again.experimental_get_tracing_count() == 0 and float(again(tf.constant(3.0))) == 6.0
+
+
+def test_a_reshape_by_a_traced_vector():
+    f = graph(lambda x, s: tf.reshape(x, s))
+    assert f(tf.ones([6]), tf.constant([2, 3])).shape == (2, 3) and f(tf.ones([4]), tf.constant([4])).shape == (4,)

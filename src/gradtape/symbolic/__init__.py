@@ -24,15 +24,13 @@ from .csource import to_c
 from .derivative import diff, gradient, hessian, jacobian
 from .evaluation import backpropagate, evaluate
 from .exchange import from_sympy, to_sympy
-from .expression import CLASSES as _CLASSES
 from .expression import Const, Expression, Operation, Var, variables
+from .making import class_of as _class_of
 from .making import install_operators
-from .making import make_class as _make_class
 from .printing import latex, pretty
 from .rewriting import common_parts, expand, simplify, subs
 from .tracing import trace
 
-_SHORT = {"subtract": "Sub", "multiply": "Mul", "divide": "Div", "negative": "Neg"}
 _NO_CLASS = ("identity", "check_numerics", "zeros_like", "ones_like", "cast")
 
 
@@ -41,8 +39,8 @@ def _classes() -> None:
     from ..primitives import TABLE
 
     for p in list(TABLE.values()):
-        if p.elementwise and not p.multi and not p.variadic and p.name not in _NO_CLASS and p.name not in _CLASSES:
-            cls = _make_class(p, _SHORT.get(p.name, ""))
+        if p.elementwise and not p.multi and not p.variadic and p.name not in _NO_CLASS:
+            cls = _class_of(p)
             globals()[cls.__name__] = cls
 
 

@@ -16,118 +16,10 @@ from ..core.state import state
 from ..core.tensor import Tensor
 from ..core.variable import Variable
 from ..ground.dtypes import as_dtype, bool_, float32, float64
-from ..ground.primitive import Primitive
 from .derivative import _vars
-from .evaluation import call, flat, like
-from .expression import CLASSES, Const, Expression, Var, topological
-
-_COMMUTE = ("add", "multiply", "maximum", "minimum", "equal", "not_equal", "logical_and", "logical_or")
-_POWERS = 16  # whole powers up to here are products
-
-
-class _Op:
-    """One operation: a row on values, which are numbers of operations, of inputs (below 0), or constants (floats)."""
-
-    __slots__ = ("attrs", "bools", "ins", "p")
-
-    def __init__(self, p: Primitive, attrs: dict[str, Any], ins: tuple, bools: tuple[bool, ...]) -> None:
-        self.p, self.attrs, self.ins, self.bools = p, attrs, ins, bools
-
-
-class _Lowering:
-    """Expressions as a list of operations, equal ones once, numbers worked out."""
-
-    def __init__(self, args: Sequence[Var]) -> None:
-        self.ops: list[_Op] = []
-        self.known: dict[Any, int] = {}
-        self.of: dict[int, Any] = {id(v): -1 - i for i, v in enumerate(args)}
-        self.bool = [False] * len(args)
-
-    def op(
-        self,
-        e: Any,
-        ins: tuple,
-        attrs: dict[str, Any],
-        p: Primitive | None = None,
-        bools: tuple[bool, ...] | None = None,
-    ) -> Any:
-        p = p or e.primitive
-        name = p.name
-        if bools is None:
-            bools = (*[x._d is bool_ for x in e.args], e._d is bool_) if e is not None else (False,) * (len(ins) + 1)
-        if name in _COMMUTE and ins[0].__class__ is int and ins[1].__class__ is int and ins[1] < ins[0]:
-            ins = ins[::-1]
-        key = (name, ins, *sorted(attrs.items())) if attrs else (name, ins)
-        k = self.known.get(key)
-        if k is None:
-            k = self.known[key] = len(self.ops)
-            self.ops.append(_Op(p, attrs, ins, bools))
-        return k
-
-    def row(self, name: str, *ins: Any) -> Any:
-        """A row of floats."""
-        return self.op(None, ins, {}, CLASSES[name].primitive)
-
-    def power(self, x: Any, n: int) -> Any:
-        if n < 0:
-            return self.row("divide", 1.0, self.power(x, -n))
-        out: Any = None
-        while n:
-            if n & 1:
-                out = x if out is None else self.row("multiply", out, x)
-            n >>= 1
-            if n:
-                x = self.row("multiply", x, x)
-        return out
-
-    def lower(self, order: list[Expression]) -> None:
-        """Enter expressions, arguments first."""
-        of = self.of
-        for e in order:
-            k = id(e)
-            if k in of:
-                continue
-            args = e.args
-            if not args:
-                of[k] = float(e._value) if e._value.__class__ is not bool else (1.0 if e._value else 0.0)  # type: ignore[union-attr]
-                continue
-            ins = tuple([of[id(x)] for x in args])
-            name = e.primitive.name
-            if all([x.__class__ is float for x in ins]):
-                of[k] = float(
-                    call(e.primitive, [x != 0 if y._d is bool_ else x for x, y in zip(ins, args)], args, e.attrs)
-                )
-                continue
-            special = _SPECIAL.get(name)
-            v = special(self, ins) if special is not None else None
-            of[k] = self.op(e, ins, e.attrs) if v is None else v
-
-
-def _lower_pow(low: _Lowering, ins: tuple) -> Any:
-    x, n = ins
-    if n.__class__ is not float:
-        return None
-    if n == int(n) if math.isfinite(n) else False:
-        return 1.0 if not n else low.power(x, int(n)) if abs(n) <= _POWERS else None
-    return low.row("sqrt", x) if n == 0.5 else low.row("divide", 1.0, low.row("sqrt", x)) if n == -0.5 else None
-
-
-_SPECIAL: dict[str, Callable[[_Lowering, tuple], Any]] = {
-    "pow": _lower_pow,
-    "square": lambda low, ins: low.row("multiply", ins[0], ins[0]),
-    "reciprocal": lambda low, ins: low.row("divide", 1.0, ins[0]),
-    "stop_gradient": lambda low, ins: ins[0],
-    "conj": lambda low, ins: ins[0],
-    "real": lambda low, ins: ins[0],
-    "multiply": lambda low, ins: (
-        ins[1]
-        if ins[0] == 1.0 and ins[0].__class__ is float
-        else ins[0]
-        if ins[1] == 1.0 and ins[1].__class__ is float
-        else None
-    ),
-    "divide": lambda low, ins: ins[0] if ins[1] == 1.0 and ins[1].__class__ is float else None,
-}
+from .evaluation import flat, like
+from .expression import Const, Expression, Var, topological
+from .lowering import Lowering, Number, Op
 
 
 class _Numpy:
@@ -135,7 +27,7 @@ class _Numpy:
 
     BLOCK = 1 << 15
 
-    def __init__(self, ops: list[_Op], outs: list[Any], dtype: np.dtype) -> None:
+    def __init__(self, ops: list[Op], outs: list[Any], dtype: np.dtype) -> None:
         self.ops, self.outs, self.type = ops, outs, dtype
         self.last: dict[Any, int] = {}
         for i, op in enumerate(ops):
@@ -149,7 +41,7 @@ class _Numpy:
                 part = slice(at, min(n, at + self.BLOCK))
                 env: dict[Any, Any] = {-1 - i: a[part] if a.size == n else a[0] for i, a in enumerate(arrays)}
                 for i, op in enumerate(self.ops):
-                    xs = [self.type.type(x) if x.__class__ is float else env[x] for x in op.ins]
+                    xs = [self.type.type(x.v) if x.__class__ is Number else env[x] for x in op.ins]
                     env[i] = op.p.compute(
                         *[x != 0 if b and getattr(x, "dtype", None) != np.bool_ else x for x, b in zip(xs, op.bools)],
                         **op.attrs,
@@ -158,11 +50,11 @@ class _Numpy:
                         if x.__class__ is int and x >= 0 and self.last[x] == i and x not in self.outs:
                             env.pop(x, None)
                 for out, v in zip(outs, self.outs):
-                    out[part] = v if v.__class__ is float else env[v]
+                    out[part] = v.v if v.__class__ is Number else env[v]
         return outs
 
 
-def _formula(ops: list[_Op], outs: list[Any], inputs: int, singles: tuple[bool, ...], dtype: np.dtype) -> Callable:
+def _formula(ops: list[Op], outs: list[Any], inputs: int, singles: tuple[bool, ...], dtype: np.dtype) -> Callable:
     """What runs the operations on arrays: native where that is to be had."""
     from ..tracing.engine import native_wanted
 
@@ -177,7 +69,7 @@ def _formula(ops: list[_Op], outs: list[Any], inputs: int, singles: tuple[bool, 
 
 
 def _native(
-    blockwise: Any, ops: list[_Op], outs: list[Any], inputs: int, singles: tuple[bool, ...], dtype: np.dtype
+    blockwise: Any, ops: list[Op], outs: list[Any], inputs: int, singles: tuple[bool, ...], dtype: np.dtype
 ) -> Any:
     last: dict[int, int] = {}
     for i, op in enumerate(ops):
@@ -209,7 +101,7 @@ def _native(
 
     steps: list[tuple] = []
     for i, op in enumerate(ops):
-        ins = [("c", const(x)) if x.__class__ is float else ("i", -1 - x) if x < 0 else place[x] for x in op.ins]
+        ins = [("c", const(x.v)) if x.__class__ is Number else ("i", -1 - x) if x < 0 else place[x] for x in op.ins]
         for x in dict.fromkeys(op.ins):
             if x.__class__ is int and x >= 0 and last[x] == i and place[x][0] == "k":
                 free.append(place[x][1])
@@ -222,7 +114,7 @@ def _native(
                 place[i] = ("k", kept)
                 kept += 1
         steps.append((op, ins, place[i]))
-    copies = [(j, v) for j, v in enumerate(outs) if v.__class__ is float or v < 0 or direct[v] != j]
+    copies = [(j, v) for j, v in enumerate(outs) if v.__class__ is Number or v < 0 or direct[v] != j]
     one = const(1.0) if copies else 0
     start = {"k": 0, "i": kept, "o": kept + inputs, "c": kept + inputs + len(outs)}
     number = lambda w: start[w[0]] + w[1]
@@ -236,7 +128,7 @@ def _native(
             blockwise.Step(op.p.name, op.attrs, number(to), tuple(map(number, ins)), pattern, op.bools, op.p.kernel)
         )
     for j, v in copies:  # an output that is an input, a number or another output
-        if v.__class__ is float or (v < 0 and singles[-1 - v]):
+        if v.__class__ is Number or (v < 0 and singles[-1 - v]):
             continue
         w = ("i", -1 - v) if v < 0 else place[v]
         made.append(
@@ -251,14 +143,14 @@ def _native(
             )
         )
     formula = blockwise.Formula(made, kept, inputs, len(outs), listed, dtype.name)
-    plain = [(j, v) for j, v in copies if v.__class__ is float or (v < 0 and singles[-1 - v])]
+    plain = [(j, v) for j, v in copies if v.__class__ is Number or (v < 0 and singles[-1 - v])]
     if not plain:
         return formula
 
     def run(arrays: Sequence[np.ndarray], n: int) -> list[np.ndarray]:
         found = formula(arrays, n)
         for j, v in plain:
-            found[j][...] = v if v.__class__ is float else arrays[-1 - v][0]
+            found[j][...] = v.v if v.__class__ is Number else arrays[-1 - v][0]
         return found
 
     return run
@@ -272,12 +164,12 @@ class Compiled:
         dtype: the dtype that it computes with.
     """
 
-    def __init__(self, e: Any, args: Sequence[Var], dtype: Any) -> None:
+    def __init__(self, e: Any, args: Sequence[Var], dtype: Any, order: list[Expression]) -> None:
         self.args, self.dtype = list(args), as_dtype(dtype)
         self._form = e
         self._roots = flat(e)
-        low = _Lowering(self.args)
-        low.lower(topological(self._roots))
+        low = Lowering(self.args)
+        low.lower(order)
         self._ops = low.ops
         self._outs = [low.of[id(r)] for r in self._roots]
         self._bool = [r._d is bool_ for r in self._roots]
@@ -334,7 +226,7 @@ class Compiled:
         if not any(singles):
             return _formula(ops, outs, inputs, singles, self._type)
         alone = [False] * len(ops)
-        is_single = lambda x: x.__class__ is float or (singles[-1 - x] if x < 0 else alone[x])
+        is_single = lambda x: x.__class__ is Number or (singles[-1 - x] if x < 0 else alone[x])
         for i, op in enumerate(ops):
             alone[i] = all([is_single(x) for x in op.ins])
         needed = {
@@ -344,12 +236,13 @@ class Compiled:
         first = sorted(needed)
         if not first:
             return _formula(ops, outs, inputs, singles, self._type)
-        renumbered, early = {}, []
+        renumbered: dict[int, int] = {}
+        early: list[Op] = []
         for i, op in enumerate(ops):
             if alone[i]:
                 renumbered[i] = len(early)
                 early.append(
-                    _Op(
+                    Op(
                         op.p,
                         op.attrs,
                         tuple([renumbered[x] if x.__class__ is int and x >= 0 else x for x in op.ins]),
@@ -357,15 +250,13 @@ class Compiled:
                     )
                 )
         before = _formula(early, [renumbered[i] for i in first], inputs, (False,) * inputs, self._type)
-        late: list[_Op] = []
+        late: list[Op] = []
         of: dict[int, int] = {i: -1 - inputs - k for k, i in enumerate(first)}
         for i, op in enumerate(ops):
             if not alone[i]:
                 of[i] = len(late)
                 late.append(
-                    _Op(
-                        op.p, op.attrs, tuple([of[x] if x.__class__ is int and x >= 0 else x for x in op.ins]), op.bools
-                    )
+                    Op(op.p, op.attrs, tuple([of[x] if x.__class__ is int and x >= 0 else x for x in op.ins]), op.bools)
                 )
         results = [of[x] if x.__class__ is int and x >= 0 else x for x in outs]
         after = _formula(late, results, inputs + len(first), (*singles, *[True] * len(first)), self._type)
@@ -423,21 +314,22 @@ def compile(e: Any, args: Any = None, dtype: Any = float64) -> Compiled:
     d = as_dtype(dtype)
     if d not in (float32, float64):
         raise TypeError(f"compile computes with float32 or float64, not with {d.name}.")
-    xs = _vars(args, roots)
-    _check(roots, xs)
-    for x in topological(roots):
+    order = topological(roots)
+    xs = _vars(args, order)
+    _check(order, xs)
+    for x in order:
         if not (x._d.is_floating or x._d is bool_):
             raise TypeError(
                 f"compile is for real numbers, but {x!r} is of dtype {x._d.name}: use evaluate, or symbolic.function."
             )
-    return Compiled(e, xs, d)
+    return Compiled(e, xs, d, order)
 
 
-def _check(roots: list[Expression], xs: list[Var]) -> None:
+def _check(order: list[Expression], xs: list[Var]) -> None:
     known = {id(x) for x in xs}
     if len(known) < len(xs):
         raise ValueError(f"args names a variable twice: {[x.name for x in xs]}.")
-    missing = [v.name for v in topological(roots) if isinstance(v, Var) and id(v) not in known]
+    missing = [v.name for v in order if isinstance(v, Var) and id(v) not in known]
     if missing:
         raise ValueError(f"args lacks the variables {list(dict.fromkeys(missing))} of the expression.")
 
@@ -470,9 +362,9 @@ def function(e: Any, args: Any = None) -> Any:
     from ..tracing.function import function as traced
 
     roots = flat(e)
-    xs = _vars(args, roots)
-    _check(roots, xs)
     order = topological(roots)
+    xs = _vars(args, order)
+    _check(order, xs)
 
     def formula(*tensors: Any) -> Any:
         from ..core.tensor import convert

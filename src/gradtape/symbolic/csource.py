@@ -63,7 +63,7 @@ def to_c(e: Any, name: str = "f", derivatives: int = 0, args: Any = None) -> str
         raise ValueError(
             f"derivatives must be a number from 0 to {most}{'' if single else ' (for a list of expressions)'}, but is {derivatives!r}."
         )
-    xs = _vars(args, roots)
+    xs = _vars(args, topological(roots))
     known = {id(x) for x in xs}
     missing = [v.name for r in roots for v in r.variables if id(v) not in known]
     if missing:
@@ -129,7 +129,7 @@ def _function(head: str, roots: list[Expression], names: dict[int, str], helpers
         if isinstance(e, Var):
             texts[id(e)] = names[id(e)]
             continue
-        t = _infix(e, texts) or _power(e, texts) or _spelt(e).format(*[texts[id(x)] for x in e.args], **e.attrs)
+        t = _infix(e, texts) or _power(e, texts) or _call(e, texts)
         for h in C_HELPERS:
             if h in t:
                 helpers.add(h)
@@ -138,11 +138,23 @@ def _function(head: str, roots: list[Expression], names: dict[int, str], helpers
             lines.append(f"    const {'int' if not e._d.is_floating else 'double'} {new} = {_bare(t)};")
             t = new
         texts[id(e)] = t
+    used = {texts[id(e)] for e in order if isinstance(e, Var)}
+    lines[:0] = [f"    (void){n};" for n in names.values() if n not in used]
     if many:
         lines += [f"    out[{i}] = {_bare(texts[id(r)])};" for i, r in enumerate(roots)]
     else:
         lines.append(f"    return {_bare(texts[id(roots[0])])};")
     return "\n".join([head + " {", *lines, "}", ""])
+
+
+def _call(e: Expression, texts: dict[int, str]) -> str:
+    """Any other form, without brackets within brackets."""
+    form = _spelt(e)
+    args = [
+        _bare(texts[id(x)]) if f"({{{i}}})" in form and form.count(f"{{{i}}}") == 1 else texts[id(x)]
+        for i, x in enumerate(e.args)
+    ]
+    return form.format(*args, **e.attrs)
 
 
 def _spelt(e: Expression) -> str:

@@ -127,9 +127,10 @@ def _hint(x: Any) -> str:
     return ": put a variable in its place with subs first" if isinstance(x, Expression) else ""
 
 
-def _vars(xs: Any, of: list[Expression]) -> list[Var]:
+def _vars(xs: Any, order: list[Expression]) -> list[Var]:
+    """The variables named, or those among the expressions of ``order``."""
     if xs is None:
-        return [e for e in topological(of) if isinstance(e, Var)]
+        return [e for e in order if isinstance(e, Var)]
     return [
         _var(x)
         for x in (xs.ravel().tolist() if isinstance(xs, np.ndarray) else [xs] if isinstance(xs, Expression) else xs)
@@ -190,7 +191,7 @@ def gradient(e: Any, xs: Any = None) -> list[Expression]:
     ['2·x·y', 'x² + 1']
     """
     e = expression(e)
-    xs = _vars(xs, [e])
+    xs = _vars(xs, topological([e]))
     with tidied():
         return backward(e, xs)
 
@@ -216,7 +217,7 @@ def jacobian(es: Any, xs: Any = None) -> list[list[Expression]]:
     ['sin(t)', 'r·cos(t)']
     """
     roots = flat(es)
-    xs = _vars(xs, roots)
+    xs = _vars(xs, topological(roots))
     with tidied():
         if len(xs) <= len(roots):
             columns = [forward(roots, x) for x in xs]
@@ -243,7 +244,7 @@ def hessian(e: Any, xs: Any = None) -> list[list[Expression]]:
     [['2·y', '2·x'], ['2·x', '0']]
     """
     e = expression(e)
-    xs = _vars(xs, [e])
+    xs = _vars(xs, topological([e]))
     with tidied():
         first = backward(e, xs)
         rows: list[list[Expression]] = []

@@ -490,9 +490,10 @@ def variables(names: str | Iterable[str], shape: tuple[int, ...] | None = None) 
 
 
 def _python_number(value: Any) -> Any:
-    for t in (bool, int, float, complex):
-        if isinstance(value, t):
-            return t(value)
+    if isinstance(value, bool | complex):
+        return value
+    if isinstance(value, int | float):
+        return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, np.generic | np.ndarray) and value.ndim == 0 and value.dtype.kind in "biufc":
         return value.item()
     if isinstance(value, np.ndarray | list | tuple):
@@ -517,12 +518,12 @@ def topological(roots: Iterable[Expression]) -> list[Expression]:
         while stack:
             e, rest = stack[-1]
             for x in rest:
-                if id(x) not in seen:
+                k = id(x)
+                if k not in seen:
+                    seen.add(k)
                     if x.args:
-                        seen.add(id(x))
                         stack.append((x, iter(x.args)))
                         break
-                    seen.add(id(x))
                     order.append(x)
             else:
                 order.append(e)

@@ -92,9 +92,12 @@ def class_of_name(name: str) -> type[Any]:
     return class_of(TABLE[name])
 
 
-def make_class(p: Primitive, name: str = "") -> type[Expression]:
+_SHORT = {"subtract": "Sub", "multiply": "Mul", "divide": "Div", "negative": "Neg"}
+
+
+def make_class(p: Primitive) -> type[Expression]:
     """A class for a row."""
-    name = name or "".join(w.capitalize() for w in p.name.split("_"))
+    name = _SHORT.get(p.name) or "".join(w.capitalize() for w in p.name.split("_"))
     doc = f"{p.doc}\n\n    Args:\n        {', '.join(p.inputs)}: numbers or expressions."
     cls = type(name, (Operation,), {"__slots__": (), "__doc__": doc, "primitive": p, "__module__": "gradtape.symbolic"})
     CLASSES[p.name] = cls
@@ -114,6 +117,8 @@ def interpret(p: Primitive, xs: tuple, attrs: dict[str, Any]) -> Any:
     args = tuple([x if isinstance(x, Expression) else expression(x) for x in xs])
     if name == "cast":
         return _cast(args[0], attrs["dtype"])
+    if name == "pow_slope":  # a shorthand of the rules for what one writes out
+        return TIDY[name](*args)
     if name == "add_n":
         total = args[0]
         for x in args[1:]:

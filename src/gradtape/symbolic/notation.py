@@ -45,6 +45,7 @@ SPELLINGS: dict[str, Spelling] = {
     "divide_no_nan": Spelling("({1} == 0.0 ? 0.0 : {0} / {1})", lambda sp, x, y: sp.Piecewise((0, sp.Eq(y, 0)), (x / y, True))),
     "multiply_no_nan": Spelling("({1} == 0.0 ? 0.0 : {0} * {1})", lambda sp, x, y: x * y),
     "xdivy": Spelling("({0} == 0.0 ? 0.0 : {0} / {1})", lambda sp, x, y: x / y),
+    "quotient": Spelling("({0} == 0.0 ? 0.0 : {0} / {1})", lambda sp, x, y: x / y),
     "xlogy": Spelling("({0} == 0.0 ? 0.0 : {0} * log({1}))", lambda sp, x, y: x * sp.log(y)),
     "xlog1py": Spelling("({0} == 0.0 ? 0.0 : {0} * log1p({1}))", lambda sp, x, y: x * sp.log(1 + y)),
     "maximum": Spelling("({0} > {1} || {0} != {0} ? {0} : {1})", _f("Max")),

@@ -149,8 +149,13 @@ def _children(e: Expression, named: dict[int, str], top: bool) -> tuple[str, Any
     if e.__class__ in products:
         factors: list[tuple[Expression, Any]] = []
         todo: list[tuple[Expression, int]] = [(e, 1)]
+        over = under = 1
         while todo:
             x, n = todo.pop()
+            if x.__class__ is kinds[2] and not closed(x):
+                over *= -1 if n % 2 else 1
+                todo.append((x.args[0], n))
+                continue
             if x.__class__ in products and (x is e or not closed(x)):
                 kind = x.__class__
                 if kind is products[0]:
@@ -173,11 +178,22 @@ def _children(e: Expression, named: dict[int, str], top: bool) -> tuple[str, Any
                     factors.append((x, n))
                     continue
             factors.append((x, n))
+        numbers: list[tuple[Expression, Any]] = []  # numbers stand in front, whole ones multiplied, a 1 left out
         merged: dict[int, list[Any]] = {}
         for at, (x, n) in enumerate(factors):
-            k = id(x) if not isinstance(x, Const) and x.__class__ is not products[4] else -1 - at
-            merged.setdefault(k, [x, 0])[1] += n
-        found = [(x, n) for x, n in merged.values() if n]
+            v = x._value if isinstance(x, Const) else None
+            if v.__class__ is int and abs(n) < 64:
+                over, under = (over * v**n, under) if n > 0 else (over, under * v**-n)
+            elif v is not None:
+                numbers.append((x, n))
+            else:
+                merged.setdefault(id(x) if x.__class__ is not products[4] else -1 - at, [x, 0])[1] += n
+        rest = [(x, n) for x, n in merged.values() if n]
+        if over != 1 or not (numbers or rest):
+            numbers.insert(0, (Const(over), 1))
+        if under != 1:
+            numbers.append((Const(under), -1))
+        found = numbers + rest
         if len(found) == 1 and found[0][1] == 1 and found[0][0] is e:
             return "power", e.args
         return "product", found

@@ -13,7 +13,7 @@ from typing import Any
 from ..ground.dtypes import bool_
 from .evaluation import flat, like
 from .expression import CLASSES, Const, Expression, Var, tidied, topological
-from .making import expression, rebuilt
+from .making import apply, expression, rebuilt
 from .tidy import make
 
 Number = Any  # int, float or Fraction
@@ -89,6 +89,7 @@ class _Terms:
         self.expanding = expanding
         self.number: dict[Expression, int] = {}  # bases in the order in which they were met
         self.sums: dict[int, Sum] = {}
+        self.bools: dict[int, Expression] = {}  # what is no sum: truth values, whole numbers
 
     def order(self, base: Expression) -> int:
         return self.number.setdefault(base, len(self.number))
@@ -114,7 +115,10 @@ class _Terms:
             return {(): c} if c else {}
         if not e.args or not e._d.is_floating:
             return self.atom(e)
-        name, s = e.primitive.name, [self.sums[id(x)] for x in e.args]
+        name = e.primitive.name
+        if name not in _ARITHMETIC:
+            return self.atom(self.function(e))
+        s = [self.sums[id(x)] for x in e.args]
         if name == "add" or name == "subtract":
             return self.plus(s[0], s[1], 1 if name == "add" else -1)
         if name == "negative":
@@ -144,11 +148,8 @@ class _Terms:
             return make("negative", make(name, make("negative", args[0])))
         if name in _EVEN and self.leading_minus(args[0]):
             return make(name, make("negative", args[0]))
-        from .making import apply
 
         return apply(type(e), tuple(args), e.attrs)
-
-    bools: dict[int, Expression]
 
     @staticmethod
     def leading_minus(e: Expression) -> bool:
@@ -279,6 +280,7 @@ def _constant(v: Number) -> Expression:
     return Const(v)
 
 
+_ARITHMETIC = ("add", "subtract", "negative", "multiply", "square", "divide", "reciprocal", "pow")
 _INVERSE = {("exp", "log"), ("log", "exp"), ("expm1", "log1p"), ("log1p", "expm1"), ("sin", "asin"), ("cos", "acos"), ("tan", "atan"), ("sinh", "asinh"),
             ("asinh", "sinh"), ("tanh", "atanh"), ("atanh", "tanh"), ("cosh", "acosh"), ("erf", "erfinv")}  # fmt: skip
 _ODD = ("sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "erf", "erfinv")
@@ -287,14 +289,12 @@ _EVEN = ("cos", "cosh", "abs", "bessel_j0", "bessel_i0")
 
 def _transformed(roots: list[Expression], expanding: bool) -> list[Expression]:
     t = _Terms(expanding)
-    t.bools = {}
     for e in topological(roots):
         if e._d.is_floating:
             s = t.of(e)
             t.sums[id(e)] = s if expanding else _pythagoras(t, s)
         elif e.args:
             args = tuple([t.back(t.sums[id(x)]) if x._d.is_floating else t.bools.get(id(x), x) for x in e.args])
-            from .making import apply
 
             t.bools[id(e)] = apply(type(e), args, e.attrs)
     return [t.back(t.sums[id(r)]) if r._d.is_floating else t.bools.get(id(r), r) for r in roots]
@@ -366,26 +366,23 @@ def simplify(e: Any) -> Any:
     out = []
     with tidied():
         for r in roots:
-            best, least = r, _weight(r)
-            for expanding in (False, True):
-                try:
-                    (other,) = _transformed([r if not expanding else best], expanding)
-                except ValueError:
-                    continue
-                if expanding:
-                    (other,) = _transformed([other], False)
-                w = _weight(other)
-                if w < least:
-                    best, least = other, w
+            best = (_transformed([r], False))[0]
+            if _weight(best) > _weight(r) + 0.75:  # a little more is the price of one form for all
+                best = r
+            try:
+                other = _transformed(_transformed([best], True), False)[0]
+                best = other if _weight(other) < _weight(best) else best
+            except ValueError:
+                pass
             out.append(best)
     return like(e, out)
 
 
 def _weight(e: Expression) -> float:
-    """What a form costs to read and to compute; a little more for each thing that is not a variable."""
+    """What a form costs to read and to compute."""
     return sum(
         [
-            1 + 0.1 * (x.__class__ is not Var) + 0.5 * (x.__class__ is Const and isinstance(x._value, float))
+            1.1 if x.args else 1.0 if x.__class__ is Var else 0.5 if isinstance(x._value, int) else 1.0
             for x in topological([e])
         ]
     )
@@ -415,7 +412,6 @@ def common_parts(e: Any) -> tuple[list[tuple[Var, Expression]], Any]:
     stand: dict[int, Expression] = {}
     parts: list[tuple[Var, Expression]] = []
     new: dict[int, Expression] = {}
-    from .making import apply
 
     with tidied(False):
         for x in topological(roots):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..ground.dtypes import bool_
-from .expression import _NO_ATTRS, CLASSES, Const, Expression
+from .expression import _NO_ATTRS, CLASSES, Const, Expression, tidied
 from .making import TIDY, apply
 
 EXACT = 1 << 53  # floats hold whole numbers up to here
@@ -95,6 +95,9 @@ def _add(x: Expression, y: Expression) -> Any:
         return make("subtract", x, y.args[0])
     if x.__class__ is n:
         return make("subtract", y, x.args[0])
+    w = CLASSES["select"]
+    if x.__class__ is w and y.__class__ is w and x.args[0] is y.args[0] and _is(x.args[2], 0) and _is(y.args[1], 0):
+        return make("select", x.args[0], x.args[1], y.args[2])  # the two halves of a derivative
     return _like_terms(x, y, 1)
 
 
@@ -167,7 +170,11 @@ def _mul(x: Expression, y: Expression) -> Any:
         return CLASSES["multiply"]._of((x, y), _NO_ATTRS)
     n, m = CLASSES["negative"], CLASSES["multiply"]
     if x.__class__ is n:
-        return make("multiply", x.args[0], y) if y.__class__ is n else make("negative", make("multiply", x.args[0], y))
+        return (
+            make("multiply", x.args[0], y.args[0])
+            if y.__class__ is n
+            else make("negative", make("multiply", x.args[0], y))
+        )
     if y.__class__ is n:
         return make("negative", make("multiply", x, y.args[0]))
     if x.__class__ is m and _number(x.args[0]) is not None:
@@ -233,7 +240,8 @@ def _pow(x: Expression, y: Expression) -> Any:
 @_rule("pow_slope")
 def _pow_slope(u: Expression, x: Expression, y: Expression) -> Any:
     """The shorthand written out: u·y·x**(y - 1)."""
-    return make("multiply", u, make("multiply", y, make("pow", x, make("subtract", y, Const(1)))))
+    with tidied():
+        return make("multiply", u, make("multiply", y, make("pow", x, make("subtract", y, Const(1)))))
 
 
 @_rule("square")
@@ -248,7 +256,7 @@ def _reciprocal(x: Expression) -> Any:
 
 
 # What these ask about their argument is known where it is a number.
-TIDY["xdivy"] = lambda x, y: Const(0) if _is(x, 0) else make("divide", x, y) if _number(x) else None
+TIDY["xdivy"] = TIDY["quotient"] = lambda x, y: Const(0) if _is(x, 0) else make("divide", x, y) if _number(x) else None
 TIDY["divide_no_nan"] = lambda x, y: (
     Const(0) if _is(x, 0) or _is(y, 0) else make("divide", x, y) if _number(y) else None
 )

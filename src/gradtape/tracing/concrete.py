@@ -109,7 +109,16 @@ class ConcreteFunction:
             if known is not self:
                 return known.call_flat(leaves, variables)
         program = self.program
-        if state.tapes:
+        if state.trace is not None:
+            if any([c._k for c in self._inner]):
+                again = self._again()
+                if again is not self and not any([c._k for c in again._inner]):
+                    return again.call_flat(leaves, variables)
+            state.trace.root()._inner.extend(self._inner)
+            program, leaves = self._opened(
+                tuple([i for i, (c, _) in enumerate(self._consts) if c._d.is_inexact]), leaves
+            )
+        elif state.tapes:
             if self._inner and any([c._k and any([c._k in t._live for t in state.tapes]) for c in self._inner]):
                 return self._again().call_flat(
                     leaves, variables
@@ -185,9 +194,13 @@ class ConcreteFunction:
         watched = tuple(
             [i for i, (c, _) in enumerate(self._consts) if c._k and any(c._k in t._live for t in state.tapes)]
         )
-        if not watched:
+        return self._opened(watched, leaves)
+
+    def _opened(self, which: tuple[int, ...], leaves: list[Tensor]) -> tuple[Program, list[Tensor]]:
+        """The program with the constants numbered in ``which`` as inputs."""
+        if not which:
             return self.program, leaves
-        return self._with_inputs(watched), [*leaves, *[self._consts[i][0] for i in watched]]
+        return self._with_inputs(which), [*leaves, *[self._consts[i][0] for i in which]]
 
     def _with_inputs(self, which: tuple[int, ...]) -> Program:
         found = self._variants.get(which)

@@ -449,10 +449,18 @@ def _closed(trace: Trace, outputs: list[Tensor], n: int, outer: list) -> Graph:
 
 
 def _branch(f: Callable, parent: Trace) -> tuple[Trace, Any]:
+    """A branch traced: the trace, and what the branch returns."""
     trace = Trace("branch", parent)
     with trace:
         result = f()
+        variables = [x for x in nest.flatten(result) if isinstance(x, Variable)]
+        trace.leaving = {id(v): v._read() for v in variables}  # their values when the branch ends
     return trace, result
+
+
+def left(trace: Trace, x: Any) -> Any:
+    """What leaves a branch with ``x``: of a variable, the value that it has there."""
+    return trace.leaving.get(id(x), x) if isinstance(x, Variable) else x
 
 
 def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None = None, name: str | None = None) -> Any:
@@ -494,7 +502,7 @@ def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None =
         raise TypeError(
             f"true_fn and false_fn arguments to tf.cond must have the same number, type, and overall structure of return values: {e}{user_line()}"
         ) from None
-    flat = [nest.flatten(r) for _, r in branches]
+    flat = [[left(t, x) for x in nest.flatten(r)] for t, r in branches]
     tensors: list[list[Tensor]] = [[], []]
     kinds: list[Any] = []
     for a, b in zip(*flat, strict=True):
@@ -657,10 +665,20 @@ def _as_loop_vars(result: Any, loop_vars: Any) -> Any:
 
 
 def traced_while(
-    test: Callable, step: Callable, start: list[Tensor], invariants: list | None = None, names: list[str] | None = None
+    test: Callable,
+    step: Callable,
+    start: list[Tensor],
+    invariants: list | None = None,
+    names: list[str] | None = None,
+    first: Tensor | None = None,
 ) -> list[Tensor]:
-    """A while_loop row in the current trace. Variables that the body assigns become loop state."""
+    """A while_loop row in the current trace. Variables that the body assigns become loop state. ``first``: the condition's value before the loop."""
     parent: Trace = state.trace
+    trial = Trace("loop", parent)
+    with trial:
+        test(*[trial.input(Aval(x._shape, x._d), "s") for x in start])
+    if _assigned([trial]):
+        return _while_assigning(test, step, start, invariants, names, first)
     avals = [
         Aval(x._shape if invariants is None or invariants[i] is None else tuple(invariants[i]), x._d)
         for i, x in enumerate(start)
@@ -725,6 +743,24 @@ def traced_while(
     for v, x in zip(assigned, results[n_own:], strict=True):
         parent.assign(v, x)
     return results[:n_own]
+
+
+def _while_assigning(
+    test: Callable, step: Callable, start: list, invariants: list | None, names: list[str] | None, first: Tensor | None
+) -> list[Tensor]:
+    """A loop whose condition assigns variables: it is evaluated before the loop and at the end of each turn, and its answer is state."""
+
+    def go_on(xs: Any) -> Tensor:
+        go = convert(test(*xs))
+        return go if go._d is bool_ else st.cast(go, bool_)
+
+    def turn(_: Tensor, *xs: Tensor) -> list:
+        new = [convert(o, None, x._d) for o, x in zip(step(*xs), xs, strict=True)]
+        return [go_on(new), *new]
+
+    wide = None if invariants is None else [(), *invariants]
+    labels = None if names is None else ["the loop's condition", *names]
+    return traced_while(lambda go, *_: go, turn, [go_on(start) if first is None else first, *start], wide, labels)[1:]
 
 
 def _cell_for(v: Variable, x: SymbolicTensor) -> Any:

@@ -6,6 +6,7 @@ import functools
 import inspect
 import threading
 import warnings
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from ..core.state import state
 from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
 from ..ground import nest
+from ..ground.errors import user_frame
 from ..ground.primitive import Aval
 from ..primitives.indexing import IndexedSlices
 from . import engine
@@ -31,7 +33,7 @@ from .signature import (
     replace_leaves,
     specs_of,
 )
-from .trace import Trace
+from .trace import EscapedError, Trace
 
 _eagerly = False
 
@@ -67,19 +69,10 @@ class Function:
         functools.update_wrapper(self, python_function)
         self._autograph = autograph
         self.fast_math = fast_math
-        self._lock = threading.RLock()
-        self._traces: OrderedDict[Any, ConcreteFunction] = OrderedDict()
         self._reduce = reduce_retracing
-        self._met: OrderedDict[Any, tuple] = (
-            OrderedDict()
-        )  # for reduce_retracing: the shapes met, joined, for each form
-        self._open: OrderedDict[Any, ConcreteFunction | None] = OrderedDict()  # traces with open dimensions
         self._by_identity = False  # variables among the arguments are told apart
-        self._count = 0
-        self._recent: list[bool] = []
-        self._variables_made = False
-        self._last: list[Any] = []
         self._warned = False
+        self._start()
         try:
             self._signature: inspect.Signature | None = inspect.signature(python_function)
         except (TypeError, ValueError):
@@ -89,8 +82,20 @@ class Function:
             int(next(iter(self._signature.parameters), "") in ("self", "cls")) if self._signature else 0
         )  # not in an input_signature
         self._input_signature = None if input_signature is None else self._checked(input_signature)
-        self._converted: Callable | None = None
         self._method = False  # called as one: its object is told apart by identity
+
+    def _start(self) -> None:
+        """Nothing traced yet."""
+        self._lock = threading.RLock()
+        self._traces: OrderedDict[Any, ConcreteFunction] = OrderedDict()
+        # for reduce_retracing: the shapes met, joined, for each form
+        self._met: OrderedDict[Any, list] = OrderedDict()
+        self._open: OrderedDict[Any, ConcreteFunction | None] = OrderedDict()  # traces with open dimensions
+        self._converted: Callable | None = None
+        self._count = 0
+        self._recent: list[bool] = []
+        self._last: list[str] = []  # the latest arguments, in words
+        self._variables_made = False
 
     def _read_signature(self) -> tuple[int, bool]:
         """How many positional parameters there are, and whether they are all there is."""
@@ -146,6 +151,32 @@ class Function:
             raise ValueError(f"{self._name} has not been traced: call it, or get_concrete_function(...), first.")
         return next(reversed(self._traces.values())).graph
 
+    def show(self, *args: Any, **kwargs: Any) -> Any:
+        """The function as a picture to step through, forward and then backward.
+
+        Args:
+            args, kwargs: arguments to show it with, whose values and derivatives the picture then has. Without them the latest trace is shown, with
+                shapes in place of values.
+
+        Returns:
+            A ``Picture``: notebooks show it; ``save(path)`` writes the page, ``open()`` shows it in the browser, ``svg(path)`` and ``png(path)`` export.
+
+        Raises:
+            ValueError: no arguments, and the function has not been traced.
+
+        Variables that the function assigns get their values back.
+
+        >>> import gradtape as tf
+        >>> @tf.function
+        ... def f(x):
+        ...     return tf.sin(x) * x
+        >>> f.show(tf.constant(2.0))
+        <Picture of 2 operations: save('picture.html') writes the page, open() shows it in the browser, svg() and png() export>
+        """
+        import importlib  # what shows stands above what it shows
+
+        return importlib.import_module("gradtape.explain").show_function(self, args, kwargs)
+
     # -- calling ------------------------------------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if _eagerly:
@@ -185,7 +216,12 @@ class Function:
                     concrete = self._traces.get(key)
         if concrete is None:
             count = self._count
-            concrete = self._find(key, args, kwargs, leaves, variables or [])
+            try:
+                concrete = self._find(key, args, kwargs, leaves, variables or [])
+            except EscapedError as error:
+                if not _around(error.trace):
+                    raise
+                return self._callable()(*args, **kwargs)  # made within the function that is being traced: a part of it
             if self._count > count:
                 self._note(True, args, kwargs)
         else:
@@ -292,11 +328,12 @@ class Function:
         if traced:
             if sum(self._recent) >= 5 and self._count >= 5 and not self._warned:
                 self._warned = True
-                warnings.warn(
+                file, line = user_frame() or ("<unknown>", 0)
+                warnings.warn_explicit(
                     f"{sum(self._recent)} out of the last {len(self._recent)} calls to {self._name} triggered tracing, which is expensive. {self._difference(args, kwargs)} "
                     "Pass tensors instead of Python values, keep shapes the same, and make tf.functions outside of loops.",
-                    RetraceWarning, stacklevel=3)  # fmt: skip
-            self._last = [args, kwargs]
+                    RetraceWarning, file, line)  # fmt: skip
+            self._last = [describe(a) for a in (*args, *kwargs.values())]  # in words: the arguments are not held
         elif True not in self._recent:
             self._recent = []  # ten calls without tracing: no more counting until the next trace
 
@@ -304,12 +341,10 @@ class Function:
         if not self._last:
             return ""
         names = list(self._signature.parameters) if self._signature else []
-        old = [*self._last[0], *self._last[1].values()]
-        new = [*args, *kwargs.values()]
-        for i, (a, b) in enumerate(zip(old, new)):
-            if describe(a) != describe(b):
+        for i, (old, new) in enumerate(zip(self._last, map(describe, (*args, *kwargs.values())))):
+            if old != new:
                 name = names[i] if i < len(names) else f"#{i}"
-                return f"Argument {name!r} was {describe(a)} and is now {describe(b)}."
+                return f"Argument {name!r} was {old} and is now {new}."
         return ""
 
     def _find(
@@ -455,7 +490,7 @@ class Function:
             structure = Tensor(None, None)  # type: ignore[arg-type]  # a single tensor
         concrete = ConcreteFunction(
             self._name, graph, trace.constants(), len(tensors), [c.variable for c in cells], [c.variable for c in assigned], self._compiler(),
-            structure, outputs, specs_of(args), specs_of(kwargs), parameters_of(self._signature, args, kwargs)[self._method :], names,
+            structure, outputs, _held(specs_of(args), self._method), specs_of(kwargs), parameters_of(self._signature, args, kwargs)[self._method :], names,
             trace._inner, list(stand_ins.values()), self._method,
         )  # fmt: skip
         concrete._again = lambda: self._replace(concrete)
@@ -464,13 +499,27 @@ class Function:
     def _replace(self, old: ConcreteFunction) -> ConcreteFunction:
         """Trace again what ``old`` is the trace of."""
         with self._lock:
-            new, _ = self._trace_once(self._callable(), old._args, old._kwargs, by_identity=not old._stand_ins)
+            new, _ = self._trace_once(
+                self._callable(),
+                tuple([a() if isinstance(a, weakref.ref) else a for a in old._args]),
+                old._kwargs,
+                by_identity=not old._stand_ins,
+            )
             for cache in (self._traces, self._open):
                 cache.update({key: new for key, found in cache.items() if found is old})
             return new
 
     def _compiler(self) -> Callable:
         return functools.partial(engine.compile, fast_math=True) if self.fast_math else engine.compile
+
+    def __getstate__(self) -> dict:
+        """Without traces: a copy is traced anew."""
+        fresh = ("_lock", "_traces", "_met", "_open", "_recent", "_last", "_converted", "_count", "_variables_made")
+        return {k: v for k, v in self.__dict__.items() if k not in fresh}
+
+    def __setstate__(self, kept: dict) -> None:
+        self.__dict__.update(kept)
+        self._start()
 
     def __repr__(self) -> str:
         return f"<gradtape.Function {self._name}>"
@@ -509,6 +558,24 @@ def _unchanged(a: Any, b: Any) -> bool:
         return False
     pairs = [(a[k], b.get(k)) for k in a] if hasattr(a, "keys") else zip(a, b, strict=True)
     return all([_unchanged(x, y) for x, y in pairs])
+
+
+def _held(args: tuple, method: bool) -> tuple:
+    """The arguments to keep: of a method's object only a reference, so that a trace does not keep it alive."""
+    try:
+        return (weakref.ref(args[0]), *args[1:]) if method else args
+    except TypeError:
+        return args
+
+
+def _around(trace: Trace) -> bool:
+    """Whether ``trace`` is on, here or further out."""
+    t = state.trace
+    while t is not None:
+        if t is trace:
+            return True
+        t = t.parent
+    return False
 
 
 def _variables_of(args: Any) -> list[Variable]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from ..core.dispatch import apply
 from ..core.state import state
 from ..core.tensor import Tensor, convert
@@ -112,9 +114,49 @@ def _python(row: Primitive, func: Callable | None, inp: Any, tout: Any) -> Any:
         first = xs[0]._shape if xs else ()
         avals = tuple([Aval(_shape_of(s, len(first)), d) for s, d in zip(specs, dtypes, strict=True)])
         at = list(range(len(xs)))
-        call = _Call(checked, (tuple(at), {}), list(at), at)
-        out = list(state.trace.emit(row, tuple(xs), {"call": call, "avals": avals}))
+        variables = _known_variables(state.trace)
+        now = [v._read() for v in variables]
+        at = list(range(len(xs) + len(now)))
+        call = _Call(_Visit(checked, len(xs), variables), (tuple(at), {}), list(at), at)
+        forms = (*avals, *[Aval(t._shape, t._d) for t in now])
+        out = list(state.trace.emit(row, (*xs, *now), {"call": call, "avals": forms}))
+        for v, t in zip(variables, out[len(avals) :], strict=True):
+            state.trace.assign(v, t)
+        out = out[: len(avals)]
     return out if isinstance(tout, list | tuple) else out[0] if out else None
+
+
+def _known_variables(trace: Trace | None) -> list[Variable]:
+    """The variables that a trace and those around it have met."""
+    found: dict[int, Variable] = {}
+    while trace is not None:
+        found.update({k: c.variable for k, c in trace.variables.items()})
+        trace = trace.parent
+    return list(found.values())
+
+
+class _Visit:
+    """A Python function called from a program: it finds the program's variables as they then are, and the program what it leaves in them.
+
+    Called again for a gradient, it leaves nothing.
+    """
+
+    def __init__(self, f: Callable, n: int, variables: list[Variable]) -> None:
+        self.f, self.n, self.variables = f, n, variables
+        self.__name__ = f.__name__
+
+    def __call__(self, *ts: Tensor) -> list[Tensor]:
+        before = [v._t for v in self.variables]
+        for v, t in zip(self.variables, ts[self.n :], strict=True):
+            v._t = Tensor(np.array(t._a)[()] if type(t) is Tensor else t._a, v._d)
+        try:
+            out = self.f(*ts[: self.n])
+            after = [Tensor(v._t._a, v._d) for v in self.variables]
+        finally:
+            if state.tapes:
+                for v, t in zip(self.variables, before, strict=True):
+                    v._t = t
+        return [*out, *after]
 
 
 def _shape_of(spec: Any, rank: int) -> tuple:

@@ -16,10 +16,11 @@ from ..core.dispatch import apply
 from ..core.state import state
 from ..core.tensor import Tensor
 from ..core.variable import Variable
+from ..gradient.batching import BatchedTensor, new_level
 from ..gradient.forward import ForwardAccumulator
 from ..gradient.tape import GradientTape
 from ..ground.graph import Graph, Node, Value
-from ..ground.primitive import Plan
+from ..ground.primitive import Aval, Plan
 from ..primitives import structure as st
 from ..primitives.indexing import IndexedSlices
 from . import simplify
@@ -59,6 +60,10 @@ def replay(graph: Graph, xs: list[Tensor], known: dict[int, Tensor] | None = Non
                 out = settle([value(v) for v in n.ins], n.attrs)
                 env.update({id(v): t for v, t in zip(n.outs, out, strict=True)})
                 continue
+            if n.effect:  # which is for the run also where all inputs are known
+                out = trace.emit(n.p, tuple([value(v) for v in n.ins]), n.attrs)
+                env.update({id(v): t for v, t in zip(n.outs, out if n.p.multi else (out,), strict=True)})
+                continue
         out = apply(n.p, *[value(v) for v in n.ins], **n.attrs)
         for v, t in zip(n.outs, out if n.p.multi else (out,), strict=True):
             env[id(v)] = t
@@ -88,7 +93,9 @@ class Program:
         self._dtypes = [v.aval.dtype for v in graph.outputs[:n_results]]
         self._run: Callable | None = None
         self._updating: Callable | None = None
-        self._update: Callable[[Program, list[Tensor], list[Variable]], list[Tensor]] | None = None  # how `direct` calls it
+        self._update: Callable[[Program, list[Tensor], list[Variable]], list[Tensor]] | None = (
+            None  # how `direct` calls it
+        )
         self._vjps: dict[Any, _Vjp] = {}
 
     @property
@@ -127,8 +134,10 @@ class Program:
         """Run on plain tensors; assigns the variables and returns the results."""
         xs = [*args, *[v._read() for v in self.variables]] if self.variables else args
         trace = state.trace
-        if trace is not None or any([x._special for x in xs]):
+        if trace is not None:
             outs = replay(self.graph, xs)
+        elif any([x._special for x in xs]):
+            outs = self._batched(xs)
         else:
             tracked = 0
             hearing = []
@@ -159,6 +168,7 @@ class Program:
     def _pushed(self, xs: list[Tensor], accumulator: ForwardAccumulator) -> list[Tensor]:
         """Run under accumulators alone: values and tangents are one program, which those around the innermost see in its place."""
         moving = self._tracked(accumulator, xs)
+        program: Program
         program, have = self.tangents(moving, values=True)
         ts = [accumulator._tangent(x._k) for i, x in enumerate(xs) if moving >> i & 1]
         tapes = state.tapes
@@ -172,6 +182,40 @@ class Program:
         accumulator._keep(outs, [next(rest) if h else None for h in have])
         return outs
 
+    def _batched(self, xs: list[Tensor]) -> list[Tensor]:
+        """Run on batches: a program for the whole of the innermost batch, unless something inside the batch hears of each operation."""
+        level = max([x._special for x in xs])
+        inner: list[Any] = [x.t if isinstance(x, BatchedTensor) and x._special == level else x for x in xs]
+        batched = tuple([a is not b for a, b in zip(inner, xs, strict=True)])
+        heard = any([self._tracked(tape, [x for x, b in zip(xs, batched, strict=True) if b]) for tape in state.tapes])
+        if heard or self.assigned or self.graph.effect or not any(batched):
+            return replay(self.graph, xs)
+        program, is_batch = self.over_batch(
+            batched, next(x._shape[0] for x, b in zip(inner, batched, strict=True) if b)
+        )
+        return [BatchedTensor(o, level) if b else o for o, b in zip(program(inner), is_batch, strict=True)]
+
+    def over_batch(self, batched: tuple[bool, ...], n: int) -> tuple[Program, list[bool]]:
+        """The program over ``n`` values of the inputs in ``batched`` at once; and which of its outputs then have the batch in front."""
+        key = ("batch", batched, n, state.check)
+        if key not in self._vjps:
+            trace = Trace(self.name + "_batch")
+            with trace:
+                avals = [
+                    Aval((n, *v.aval.shape) if b else v.aval.shape, v.aval.dtype)
+                    for v, b in zip(self.graph.inputs, batched, strict=True)
+                ]
+                xs: list[Tensor] = [trace.input(a, f"x{i}") for i, a in enumerate(avals)]
+                with new_level() as level:
+                    ys = replay(
+                        self.graph, [BatchedTensor(x, level) if b else x for x, b in zip(xs, batched, strict=True)]
+                    )
+                is_batch = [isinstance(y, BatchedTensor) and y._special == level for y in ys]
+                outs = [y.t if isinstance(y, BatchedTensor) and b else y for y, b in zip(ys, is_batch, strict=True)]
+                graph = simplify.simplify(trace.finish(outs, trace.name))
+            self._vjps[key] = (Program(graph, len(graph.outputs), [], [], self.compiler), is_batch)  # type: ignore[assignment]
+        return self._vjps[key]  # type: ignore[return-value]
+
     def direct(self, args: list[Tensor]) -> list[Tensor]:
         """``self(args)`` where no tape records and nothing is traced."""
         if self.assigned:
@@ -182,7 +226,9 @@ class Program:
             if x._special:
                 return self(args)
         run = self._run or self.run
-        results = run([x._a for x in args] + [v._t._a for v in self.variables] if self.variables else [x._a for x in args])
+        results = run(
+            [x._a for x in args] + [v._t._a for v in self.variables] if self.variables else [x._a for x in args]
+        )
         return [Tensor(a, d) for a, d in zip(results, self._dtypes)]
 
     def _plain(self, xs: list[Tensor]) -> list[Tensor]:

@@ -11,6 +11,7 @@ late calls are made, gradient rules are applied, branches and bodies are replaye
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,7 @@ from . import simplify
 from .control import cond_row, history_row, while_row
 from .dynamic import _vjp_tensors, unknown, vjp_row
 from .program import SETTLE, replay
-from .trace import SymbolicTensor, Trace
+from .trace import SymbolicTensor, Trace, ruled
 
 # -- calls that wait ------------------------------------------------------------------------------------------------------
 
@@ -97,7 +98,15 @@ _TRIALS = (
     ((7,), (1, 3)),
     ((9,), (2, 3)),
 )
-_trying = False
+
+
+class _Trials(threading.local):
+    """Whether this thread is trying sizes: a call that has to wait then has failed."""
+
+    on = False
+
+
+_trials = _Trials()
 
 
 def later(trace: Trace, f: Callable, args: tuple, kwargs: dict, error: Exception) -> Any:
@@ -105,9 +114,13 @@ def later(trace: Trace, f: Callable, args: tuple, kwargs: dict, error: Exception
     leaves = nest.flatten((args, kwargs))
     at = [i for i, x in enumerate(leaves) if isinstance(x, Tensor | Variable)]
     xs = [convert(leaves[i]) for i in at]
-    if _trying or not any([isinstance(x, SymbolicTensor) for x in xs]):
+    if _trials.on or not any([isinstance(x, SymbolicTensor) for x in xs]):
         raise error
     call = _Call(f, (args, kwargs), [None if i in at else x for i, x in enumerate(leaves)], at)
+    form = getattr(f, "form", None)  # one output, of which only the rank is known
+    known = form(*args, **kwargs) if form is not None else None
+    if known is not None:
+        return trace.emit(late_row, tuple(xs), {"call": call, "avals": tuple(known)})[0]
     avals = _outputs(call, xs)
     if not avals:
         raise error
@@ -117,19 +130,18 @@ def later(trace: Trace, f: Callable, args: tuple, kwargs: dict, error: Exception
 
 def _outputs(call: _Call, xs: list[Tensor]) -> list[Aval]:
     """What is known of the outputs; empty where no trial comes out."""
-    global _trying
     found: list[list[Aval]] = []
     tried: list[tuple] = []
     for dims, ints in _TRIALS:
         scratch = Trace("trial")
-        _trying = True
+        _trials.on = True
         try:
             with scratch:
                 outs = call([_trial(scratch, x, dims[i % len(dims)], ints[i % len(ints)]) for i, x in enumerate(xs)])
         except Exception:
             continue
         finally:
-            _trying = False
+            _trials.on = False
         found.append([Aval(o._shape, o._d) for o in outs])
         tried.append((dims, ints))
     if not found or len({tuple([(a.ndim, a.dtype) for a in avals]) for avals in found}) > 1:
@@ -191,13 +203,13 @@ def _reshape(xs: list[Tensor], attrs: dict) -> list[Tensor]:
 
 @_settles(vjp_row)
 def _vjp(xs: list[Tensor], attrs: dict) -> list[Tensor]:
-    if attrs["row"].outside or (attrs["row"] is not late_row and unknown([Aval(x._shape, x._d) for x in xs])):
+    if ruled(vjp_row, attrs).outside or (attrs["row"] is not late_row and unknown([Aval(x._shape, x._d) for x in xs])):
         return list(apply(vjp_row, *xs, **attrs))
     return _vjp_tensors(xs, **attrs)
 
 
 def _known(x: Tensor) -> bool:
-    return not isinstance(x, SymbolicTensor) and x._d.is_integer and len(x._shape) < 2
+    return type(x) is Tensor and x._d.is_integer and len(x._shape) < 2
 
 
 def replayed(graph: Graph, xs: list[Tensor], fixed: int = 0) -> Graph:
@@ -224,7 +236,7 @@ def replayed(graph: Graph, xs: list[Tensor], fixed: int = 0) -> Graph:
 @_settles(cond_row)
 def _cond(xs: list[Tensor], attrs: dict) -> list[Tensor]:
     pred, *rest = xs
-    if not isinstance(pred, SymbolicTensor):
+    if type(pred) is Tensor:
         return replay(attrs["true" if pred._a else "false"], rest)
     return list(apply(cond_row, *xs, true=replayed(attrs["true"], rest), false=replayed(attrs["false"], rest)))
 

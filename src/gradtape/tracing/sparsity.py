@@ -25,18 +25,28 @@ from ..ground.dtypes import float64, of_numpy
 from ..ground.errors import invalid
 from ..ground.graph import Graph, Node, Value
 
-LARGEST = 30_000_000  # elements of a matrix; where there would be more, every element is taken to depend on the same
+LARGEST = 10_000_000  # elements of a matrix; where there would be more, every element is taken to depend on the same
 PROBED = 20_000_000  # the size of the matrix of a linear row that is found from unit vectors
 
 # rows each of whose results is one element of one input, or 0
-MOVERS = frozenset(
-    "identity reshape transpose broadcast_to reverse roll repeat concat stack unstack split pad strided_slice unslice gather gather_nd take_along "
-    "take_row put_row tensor_scatter_update random_shuffle random_unshuffle".split()
-)
+MOVERS = {
+    "identity", "reshape", "transpose", "broadcast_to", "reverse", "roll", "repeat", "concat", "stack", "unstack", "split", "pad", "strided_slice", "unslice",
+    "gather", "gather_nd", "take_along", "take_row", "put_row", "tensor_scatter_update", "random_shuffle", "random_unshuffle",
+}  # fmt: skip
 # rows each element of whose inputs goes, by addition, into one result
-ADDERS = frozenset("sum sum_repeats add_n ungather scatter_nd tensor_scatter_add segment_sum add_along".split())
-REDUCTIONS = frozenset("mean prod max min logsumexp".split())  # over the axes in `axis`
-ALONG = frozenset("softmax log_softmax cumsum cumprod cumulative_logsumexp cummax cummin sort recurrence".split())  # within `axis`
+ADDERS = {"sum", "sum_repeats", "add_n", "ungather", "scatter_nd", "tensor_scatter_add", "segment_sum", "add_along"}
+REDUCTIONS = {"mean", "prod", "max", "min", "logsumexp"}  # over the axes in `axis`
+ALONG = {
+    "softmax",
+    "log_softmax",
+    "cumsum",
+    "cumprod",
+    "cumulative_logsumexp",
+    "cummax",
+    "cummin",
+    "sort",
+    "recurrence",
+}  # within `axis`
 
 
 def _sparse() -> Any:
@@ -91,6 +101,8 @@ class Dependence:
         """The dependence of values that are elements of this one, by number; -1 for none."""
         if self.rows is None:
             return Dependence(len(where), all=self.all)
+        if not self.size:
+            return Dependence(len(where), _sparse().csr_array((len(where), self.rows.shape[1]), dtype=bool))
         lengths = np.where(where >= 0, np.diff(self.rows.indptr)[where], 0)
         if lengths.sum() > LARGEST:
             return Dependence(len(where), all=self.any)
@@ -129,11 +141,11 @@ def jacobian_pattern(graph: Graph, at: int) -> Any:
     Raises:
         InvalidArgumentError: a shape is not known before the function runs.
     """
-    n = _size(graph.inputs[at])
+    n = size_of(graph.inputs[at])
     start: list[Dependence | None] = [None] * len(graph.inputs)
     start[at] = Dependence(n, _sparse().eye_array(n, dtype=bool, format="csr"))
     (found,) = propagate(graph, start)
-    m = _size(graph.outputs[0])
+    m = size_of(graph.outputs[0])
     if found is None:
         return _sparse().csr_array((m, n), dtype=bool)
     p = _sparse().csr_array(found.matrix())
@@ -142,7 +154,7 @@ def jacobian_pattern(graph: Graph, at: int) -> Any:
     return p
 
 
-def _size(v: Value) -> int:
+def size_of(v: Value) -> int:
     if None in v.aval.shape:
         raise invalid(
             f"The sparsity pattern cannot be found: the shape {v.aval} of a value is known only when the function runs. Give the pattern by `sparsity=`."
@@ -155,10 +167,7 @@ def propagate(graph: Graph, inputs: list[Dependence | None]) -> list[Dependence 
     known = _Known(graph)
     of: dict[int, Dependence | None] = {id(v): d for v, d in zip(graph.inputs, inputs, strict=True)}
     for n in graph.nodes:
-        deps = [
-            None if n.p.joint is None and n.p.rule(i) is None else of.get(id(v))
-            for i, v in enumerate(n.ins)
-        ]
+        deps = [None if n.p.joint is None and n.p.rule(i) is None else of.get(id(v)) for i, v in enumerate(n.ins)]
         if all([d is None for d in deps]):
             continue
         found = _through(n, deps, known)
@@ -204,7 +213,7 @@ def _through(n: Node, deps: list[Dependence | None], known: _Known) -> list[Depe
     elif name in REDUCTIONS:
         found = [d and d.through(_groups(n)) for d in deps]
     elif name in ALONG:
-        found = _along(n, deps)
+        found = (_probed(n, deps, known) if p.linear else None) or _along(n, deps)
     elif p.linear or p.multilinear:
         found = _probed(n, deps, known)
     else:
@@ -215,12 +224,12 @@ def _through(n: Node, deps: list[Dependence | None], known: _Known) -> list[Depe
 def _dense(n: Node, deps: list[Dependence | None]) -> list[Dependence | None]:
     """Every result depends on everything that an input depends on."""
     everything = np.logical_or.reduce([d.any for d in deps if d is not None])
-    return [Dependence(_size(v), all=everything) for v in n.outs]
+    return [Dependence(size_of(v), all=everything) for v in n.outs]
 
 
 def _numbers(v: Value, first: int = 1) -> Any:
     """The numbers of a value's elements, in its shape."""
-    return np.arange(first, first + _size(v), dtype=np.float64).reshape(v.aval.shape)[()]
+    return np.arange(first, first + size_of(v), dtype=np.float64).reshape(v.aval.shape)[()]
 
 
 def _places(numbers: Any) -> np.ndarray:
@@ -231,7 +240,7 @@ def _aligned(d: Dependence | None, v: Value, out: Value) -> Dependence | None:
     """What broadcasting ``v`` to the shape of ``out`` makes of its dependence."""
     if d is None or v.aval.shape == out.aval.shape:
         return d
-    _size(out)
+    size_of(out)
     return d.taken(_places(np.broadcast_to(_numbers(v), out.aval.shape)))
 
 
@@ -244,7 +253,7 @@ def _moved(n: Node, deps: list, known: _Known) -> list | None:
             ranges.append((d, first - 1, first - 1 + d.size))
             first += d.size
         elif v.aval.dtype.is_inexact:
-            arrays.append(np.zeros([_size(v)]).reshape(v.aval.shape)[()])
+            arrays.append(np.zeros([size_of(v)]).reshape(v.aval.shape)[()])
         else:
             a = known(v)
             if a is None:
@@ -265,8 +274,8 @@ def _moved(n: Node, deps: list, known: _Known) -> list | None:
 def _added(n: Node, deps: list, known: _Known) -> list | None:
     """The transpose of a row that adds elements up moves them: run on the results' numbers, it says where each element goes."""
     xs = []
-    for v, d in zip(n.ins, deps, strict=True):
-        a = known(v) if not v.aval.dtype.is_inexact else np.zeros(v.aval.shape)[()] if _size(v) >= 0 else None
+    for v in n.ins:
+        a = np.zeros([size_of(v)]).reshape(v.aval.shape)[()] if v.aval.dtype.is_inexact else known(v)
         if a is None:
             return None
         xs.append(Tensor(a, float64 if v.aval.dtype.is_inexact else of_numpy[np.asarray(a).dtype]))
@@ -276,7 +285,7 @@ def _added(n: Node, deps: list, known: _Known) -> list | None:
     found = []
     for i, back in zip(wanted, backs, strict=True):
         at = _places((back.to_dense() if hasattr(back, "to_dense") else back)._a)
-        found.append(deps[i].through(_matrix(at, np.arange(len(at)), (_size(n.outs[0]), len(at)))))
+        found.append(deps[i].through(_matrix(at, np.arange(len(at)), (size_of(n.outs[0]), len(at)))))
     return [united(found)]
 
 
@@ -293,7 +302,7 @@ def _groups(n: Node) -> Any:
     kept = tuple([1 if i in axes else d for i, d in enumerate(shape)])
     count = math.prod(kept)
     ids = np.broadcast_to(np.arange(count).reshape(kept), shape).reshape(-1)
-    return _matrix(ids, np.arange(_size(n.ins[0])), (count, len(ids)))
+    return _matrix(ids, np.arange(size_of(n.ins[0])), (count, len(ids)))
 
 
 def _along(n: Node, deps: list) -> list:
@@ -307,19 +316,23 @@ def _probed(n: Node, deps: list, known: _Known) -> list | None:
     moving = [i for i, d in enumerate(deps) if d is not None]
     if n.p.multi or (n.p.multilinear and len(moving) > 1):
         return None
-    size, count = _size(n.outs[0]), max([_size(n.ins[i]) for i in moving])
+    size, count = size_of(n.outs[0]), max([size_of(n.ins[i]) for i in moving])
     if size * count > PROBED:
         return None
-    rest = {i: known(v) for i, v in enumerate(n.ins) if i not in moving}
-    if any([a is None and n.p.rule(i) is not None and not n.p.linear for i, a in rest.items()]) or any(
-        [a is None and not n.ins[i].aval.dtype.is_inexact for i, a in rest.items()]
-    ):
+    # of a row that is linear in all of them together, those that do not move are 0
+    rest = {
+        i: None if n.p.linear and n.p.rule(i) is not None else known(v) for i, v in enumerate(n.ins) if i not in moving
+    }
+    if any([a is None and not (n.p.linear and n.p.rule(i) is not None) for i, a in rest.items()]):
         return None
     found = []
     for i in moving:
         v = n.ins[i]
         fixed = {
-            j: Tensor(np.zeros(n.ins[j].aval.shape, n.ins[j].aval.dtype.np)[()] if j in moving or rest[j] is None else rest[j], n.ins[j].aval.dtype)
+            j: Tensor(
+                np.zeros(n.ins[j].aval.shape, n.ins[j].aval.dtype.np)[()] if rest.get(j) is None else rest[j],
+                n.ins[j].aval.dtype,
+            )
             for j in range(len(n.ins))
             if j != i
         }
@@ -327,7 +340,7 @@ def _probed(n: Node, deps: list, known: _Known) -> list | None:
         def run(unit: Tensor, i: int = i, fixed: dict = fixed) -> list:
             return [n.p(*[unit if j == i else fixed[j] for j in range(len(n.ins))], **n.attrs)]
 
-        units = np.eye(_size(v), dtype=v.aval.dtype.np).reshape(_size(v), *v.aval.shape)
+        units = np.eye(size_of(v), dtype=v.aval.dtype.np).reshape(size_of(v), *v.aval.shape)
         (columns,) = batch_call(run, [Tensor(units, v.aval.dtype)])
         s = _sparse().csr_array(columns._a.reshape(len(units), size).T != 0)
         found.append(deps[i].through(s))
@@ -368,31 +381,28 @@ def _matmul(n: Node, deps: list, known: _Known) -> list:
     """Of a known matrix the elements that are not 0, of an unknown one all."""
     turned = (n.attrs["transpose_x"], n.attrs["transpose_y"])
     *batch, rows, columns = n.outs[0].aval.shape
+    total = math.prod(batch)
     inner = n.ins[0].aval.shape[-2 if turned[0] else -1]
     places = []
     for v, t, shape in zip(n.ins, turned, ((rows, inner), (inner, columns)), strict=True):
-        at = np.arange(_size(v)).reshape(v.aval.shape)
+        at = np.arange(size_of(v)).reshape(v.aval.shape)
         at = at.swapaxes(-1, -2) if t else at
-        places.append(np.broadcast_to(at, (*batch, *shape)).reshape(-1, *shape))
-    total = math.prod(batch)
+        places.append(np.broadcast_to(at, (*batch, *shape)).reshape(total, *shape))
     out = np.arange(total * rows * columns).reshape(total, rows, columns)
     found: list[Dependence | None] = [None, None]
+    if max([m.size for m in places]) > LARGEST:
+        return _dense(n, deps)
     for side, d in enumerate(deps):
         if d is None:
             continue
-        other = known(n.ins[1 - side])
-        if total * rows * inner * columns > LARGEST and other is None:
-            return [Dependence(out.size, all=np.logical_or.reduce([d.any for d in deps if d is not None]))]
         # result (b, i, k) depends on x (b, i, j) where y (b, j, k) is not 0, and on y (b, j, k) where x (b, i, j) is not
-        nonzero = np.ones(places[1 - side].shape, bool) if other is None else np.asarray(other).reshape(-1)[places[1 - side]] != 0
-        if total and all([np.array_equal(m, nonzero[0]) for m in nonzero[1:]]):  # the same in each of the batch
-            b, (p, q) = np.arange(total)[:, None, None], np.nonzero(nonzero[0])
-            across = np.arange(rows if side == 0 else columns)
-            p, q, across = p[None, :, None], q[None, :, None], across[None, None, :]
-        else:
-            b, p, q = np.nonzero(nonzero)
-            across = np.arange(rows if side == 0 else columns)[None, :]
-            b, p, q = b[:, None], p[:, None], q[:, None]
+        other = known(n.ins[1 - side])
+        at = places[1 - side]
+        matters = np.ones(at.shape, bool) if other is None else np.asarray(other).reshape(-1)[at] != 0
+        across = np.arange(rows if side == 0 else columns)[:, None]
+        if np.count_nonzero(matters) * len(across) > LARGEST:
+            return _dense(n, deps)
+        b, p, q = np.nonzero(matters)
         if side == 0:
             i, j = np.broadcast_arrays(out[b, across, q], places[0][b, across, p])
         else:
@@ -420,7 +430,7 @@ def _einsum(n: Node, deps: list, known: _Known) -> list | None:
         i = sum([grid[x] * math.prod([sizes[y] for y in out[k + 1 :]]) for k, x in enumerate(out)], np.int64(0))
         j = sum([grid[x] * math.prod([sizes[y] for y in term[k + 1 :]]) for k, x in enumerate(term)], np.int64(0))
         i, j = np.broadcast_arrays(i, j)
-        found.append(d.through(_matrix(i.reshape(-1), j.reshape(-1), (_size(n.outs[0]), d.size))))
+        found.append(d.through(_matrix(i.reshape(-1), j.reshape(-1), (size_of(n.outs[0]), d.size))))
     return [united(found)]
 
 
@@ -454,7 +464,6 @@ _BY_NAME: dict[str, Callable] = {
 }
 
 
-def named() -> frozenset[str]:
+def named() -> set[str]:
     """The rows that this file knows by name."""
-    return MOVERS | ADDERS | REDUCTIONS | ALONG | frozenset(_BY_NAME)
-
+    return MOVERS | ADDERS | REDUCTIONS | ALONG | {*_BY_NAME}

@@ -21,10 +21,11 @@ from ..ground.primitive import Aval, Primitive
 from ..primitives import elementwise as ew
 from ..primitives import reduction as rd
 from ..primitives import structure as st
-from . import autograph
+from . import autograph, control, functional
 from .autograph import staging as protocol
+from .autograph.calls import calls_back
 from .autograph.staging import UNSET
-from .control import _assigned, _branch, _emit_cond, take_row, traced_while
+from .control import _assigned, _branch, _emit_cond, left, take_row, traced_while
 from .functional import TensorArray
 from .program import SETTLE
 from .trace import SymbolicTensor, Trace
@@ -130,7 +131,7 @@ class GraphStage:
         tensors: list[list[Tensor]] = [[], []]
         plan: list[Any] = []
         for name, a, b in zip(names, branches[0][1], branches[1][1], strict=True):
-            plan.append(self._merge(name, a, b, tensors))
+            plan.append(self._merge(name, a, b, tensors, [t for t, _ in branches]))
         assigned = _assigned([t for t, _ in branches])
         flat = _emit_cond(pred, [(t, tensors[0]) for t, _ in branches], tensors, assigned, [True] * len(tensors[0]))
         it = iter(flat)
@@ -151,7 +152,9 @@ class GraphStage:
             )
         return pred if pred._d.kind == BOOL else st.cast(pred, bool_)
 
-    def _merge(self, name: str, a: Any, b: Any, tensors: list[list[Tensor]]) -> tuple[Any, list | None]:
+    def _merge(
+        self, name: str, a: Any, b: Any, tensors: list[list[Tensor]], traces: list[Trace]
+    ) -> tuple[Any, list | None]:
         """How the entry ``name`` comes out of a conditional: (form, for each leaf what it is), its tensors appended."""
         if a is UNSET and b is UNSET:
             return UNSET, None
@@ -167,10 +170,10 @@ class GraphStage:
             ) from None
         leaves: list[Any] = []
         for x, y in zip(nest.flatten(a), nest.flatten(b), strict=True):
-            if _same(x, y):
+            if _same(x, y) or (x is y and isinstance(x, Variable)):
                 leaves.append((_KEEP, x))
                 continue
-            t, u = _tensor_of(x), _tensor_of(y)
+            t, u = _tensor_of(left(traces[0], x)), _tensor_of(left(traces[1], y))
             if t is None or u is None:
                 raise TypeError(
                     f"'{name}' is {_short(x)} in the main branch and {_short(y)} in the else branch: both must be tensors or numbers, or one Python value.{user_line()}"
@@ -193,9 +196,14 @@ class GraphStage:
         return a, leaves
 
     # -- loops --------------------------------------------------------------------------------------------------------
-    def while_loop(self, cond_fn: Callable, body_fn: Callable, init: tuple, names: tuple[str, ...]) -> tuple:
-        """See the protocol."""
-        return self._loop(lambda i, s: cond_fn(s), lambda i, s: body_fn(s), None, init, names)[1]
+    takes_first = True
+
+    def while_loop(
+        self, cond_fn: Callable, body_fn: Callable, init: tuple, names: tuple[str, ...], first: Any = None
+    ) -> tuple:
+        """See the protocol. ``first`` is the condition's value before the loop, where it was evaluated."""
+        go = None if first is None else self._predicate(first, "condition of a loop")
+        return self._loop(lambda i, s: cond_fn(s), lambda i, s: body_fn(s), None, init, names, go)[1]
 
     def for_range(
         self,
@@ -234,7 +242,13 @@ class GraphStage:
         return [convert(x, None, d) for x in xs]
 
     def _loop(
-        self, test: Callable, step: Callable, counter: tuple | None, init: tuple, names: tuple[str, ...]
+        self,
+        test: Callable,
+        step: Callable,
+        counter: tuple | None,
+        init: tuple,
+        names: tuple[str, ...],
+        go_first: Tensor | None = None,
     ) -> tuple:
         """A while_loop row over the tensors in the state; what is no tensor must stay as it is."""
         first = counter[0] if counter is not None else None
@@ -296,7 +310,7 @@ class GraphStage:
             new = pack(step(i, unpack(ts)))
             return new if counter is None else [ew.add(i, counter[1]), *new]
 
-        return None, unpack(traced_while(go, turn, start, None, labels))
+        return None, unpack(traced_while(go, turn, start, None, labels, go_first))
 
     def bounds(self, x: Any) -> tuple | None:
         """The three inputs of a ``range`` row."""
@@ -428,6 +442,12 @@ def _short(x: Any) -> str:
 
 
 protocol.install(GraphStage())
+for _f in (functional.map_fn, functional.scan, functional.foldl, functional.foldr, functional.vectorized_map):
+    calls_back(_f, "fn")
+calls_back(functional.case, "pred_fn_pairs", "default")
+calls_back(functional.switch_case, "branch_fns", "default")
+calls_back(control.cond, "true_fn", "false_fn")
+calls_back(control.while_loop, "cond", "body")
 
 
 def convert_control_flow(f: Callable) -> Callable:

@@ -84,6 +84,13 @@ class _Form(Aval):
         self.value = value
 
 
+def ruled(p: Primitive, attrs: dict) -> Primitive:
+    """The row itself; of a gradient rule that waits, the row whose rule, or rule's rule, it is."""
+    while p.name == "vjp":
+        p, attrs = attrs["row"], attrs["attrs"]
+    return p
+
+
 class SymbolicTensor(Tensor):
     """A tensor of a traced function: shape and dtype are known, the value is not."""
 
@@ -162,10 +169,18 @@ class SymbolicTensor(Tensor):
         raise TypeError(f"A symbolic tensor ({self._name}) cannot be pickled.")
 
 
-def _escaped(x: SymbolicTensor) -> Exception:
-    return TypeError(
+class EscapedError(TypeError):
+    """A traced tensor was used outside of its function."""
+
+    trace: Trace
+
+
+def _escaped(x: SymbolicTensor) -> EscapedError:
+    error = EscapedError(
         f"{x} is out of scope: it was made while {x.trace.name!r} was traced and is used outside of it. Return it from the function, or keep values in a tf.Variable."
     )
+    error.trace = x.trace
+    return error
 
 
 class Trace:
@@ -188,6 +203,7 @@ class Trace:
         self._consts: dict[int, tuple[Tensor, Value]] = {}
         self._captured: dict[int, SymbolicTensor] = {}
         self._counts: dict[str, int] = {}
+        self.leaving: dict[int, Tensor] = {}  # of a branch: the values of the variables that it returns, when it ends
         self.line: tuple[str, int] | None = None  # whose line new nodes are for, where it is not the caller's
         self._known: dict[int, tuple] = {}
         self._inner: list[Tensor] = []  # constants of branches and bodies, which cannot become inputs afterwards
@@ -283,16 +299,17 @@ class Trace:
             if id(y) in self._consts:
                 stack.pop()
                 continue
-            _, p, xs, attrs, _ = self._known[id(y)]
+            _, p, xs, attrs, at = self._known[id(y)]
             waiting = [z for z in xs if type(z) is Tensor and id(z) in self._known and id(z) not in self._consts]
             if waiting:
                 stack.extend(waiting)
                 continue
             ins = tuple([self.value_of(z) for z in xs])
             avals = p.shape(*[v.aval for v in ins], **attrs)
-            node = Node(p, ins, attrs, list(avals) if p.multi else [avals], self.line or user_frame())
+            avals = list(avals) if p.multi else [avals]
+            avals[at] = Aval(y._shape, y._d)  # it has run: dimensions that the rule leaves open are known
+            node = Node(p, ins, attrs, avals, self.line or user_frame())
             self.nodes.append(node)
-            at = self._known[id(y)][4]
             self._consts[id(y)] = (y, node.outs[at])
             stack.pop()
         return self._consts[id(x)]
@@ -338,7 +355,7 @@ class Trace:
         out: Any = outs if p.multi else outs[0]
         if state.tapes:
             row: Any = p
-            waits = p.name in _WAITING or any(None in v.aval.shape for v in (*ins, *node.outs))
+            waits = ruled(p, attrs).name in _WAITING or any(None in v.aval.shape for v in (*ins, *node.outs))
             if waits and not p.effect and p.name not in _BY_THEMSELVES:
                 from .dynamic import Later
 

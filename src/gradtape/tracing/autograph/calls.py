@@ -1,7 +1,8 @@
 """What is called from converted code: user functions in their converted form, everything else as it is.
 
 As they are go built-in functions and classes (a few are overloaded for staged values), and whatever comes from the
-standard library, from installed packages or from gradtape.
+standard library, from gradtape, or from packages whose code never branches on our tensors. Other installed packages are
+user code.
 """
 
 from __future__ import annotations
@@ -15,8 +16,52 @@ from . import overloads
 _HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+# installed packages that run as they are: they know nothing of staged tensors, or ask for themselves (keras)
+_AS_IS_PACKAGES = frozenset(
+    [
+        "_pytest",
+        "absl",
+        "cloudpickle",
+        "dill",
+        "gradtape",
+        "h5py",
+        "hypothesis",
+        "IPython",
+        "jax",
+        "jaxlib",
+        "joblib",
+        "keras",
+        "llvmlite",
+        "matplotlib",
+        "ml_dtypes",
+        "mpl_toolkits",
+        "networkx",
+        "numba",
+        "numpy",
+        "optree",
+        "pandas",
+        "PIL",
+        "pluggy",
+        "psutil",
+        "pytest",
+        "scipy",
+        "seaborn",
+        "six",
+        "skimage",
+        "sklearn",
+        "sympy",
+        "tensorflow",
+        "tensorboard",
+        "torch",
+        "tqdm",
+        "typing_extensions",
+        "wrapt",
+        "xarray",
+    ]
+)
 AS_IS = "__gradtape_as_is__"  # the attribute of functions that do_not_convert has marked
 CONVERTED = "__gradtape_converted__"  # that of functions that were converted, for the result
+CALLS_BACK = "__gradtape_calls_back__"  # that of library functions whose function arguments are converted
 
 
 class Converted:
@@ -48,10 +93,14 @@ _library: dict[str, bool] = {}
 
 
 def is_library(file: str) -> bool:
-    """Whether a source file belongs to gradtape, the standard library or an installed package."""
+    """Whether a source file belongs to gradtape, the standard library or an installed package that runs as it is."""
     known = _library.get(file)
     if known is None:
-        known = file.startswith((_HOME, _STANDARD, "<frozen ")) or any(part in file for part in _INSTALLED)
+        # the folder of installed packages may lie in that of the standard library
+        installed = max([file.rfind(part) + len(part) for part in _INSTALLED if part in file], default=0)
+        package = file[installed:].split(os.sep)[0].removesuffix(".py")
+        inside = package in _AS_IS_PACKAGES if installed else file.startswith((_STANDARD, "<frozen "))
+        known = inside or file.startswith(_HOME)
         if len(_library) < 10_000:
             _library[file] = known
     return known
@@ -61,7 +110,8 @@ def as_is(f: Any) -> bool:
     """Whether ``f`` is called as it is."""
     t = type(f)
     if t is FunctionType:
-        return AS_IS in f.__dict__ or is_library(f.__code__.co_filename)
+        marks = f.__dict__
+        return AS_IS in marks or (CALLS_BACK not in marks and is_library(f.__code__.co_filename))
     if t is MethodType:
         return as_is(f.__func__)
     if t is BuiltinFunctionType or isinstance(f, type):
@@ -102,6 +152,27 @@ def _function(f: FunctionType) -> FunctionType:
     from .conversion import or_as_it_is
 
     return or_as_it_is(f)
+
+
+def calls_back(f: FunctionType, *names: str) -> None:
+    """Let converted code pass the arguments ``names`` of a library function, functions or nests of them, converted."""
+    positions = {f.__code__.co_varnames.index(n) for n in names}
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        args = tuple([_functions(a) if i in positions else a for i, a in enumerate(args)])
+        return f(*args, **{k: _functions(v) if k in names else v for k, v in kwargs.items()})
+
+    f.__dict__[CALLS_BACK] = True
+    f.__dict__[CONVERTED] = Converted(f, run)  # type: ignore[arg-type]
+
+
+def _functions(x: Any) -> Any:
+    """``x`` with the functions in it converted."""
+    if type(x) in (list, tuple):
+        return type(x)([_functions(y) for y in x])
+    if type(x) is dict:
+        return {k: _functions(y) for k, y in x.items()}
+    return call(x) if callable(x) else x
 
 
 def _object(f: Any) -> Any:

@@ -19,20 +19,31 @@ from .variables import Attribute, Variables
 
 
 def while_(
-    test: Thunk, body: Thunk, done: Thunk | None, names: Any, needs: Needs = ((), ()), slots: Sequence[Attribute] = ()
+    test: Thunk,
+    body: Thunk,
+    done: Thunk | None,
+    names: Any,
+    needs: Needs = ((), ()),
+    slots: Sequence[Attribute] = (),
+    first: Any = None,
 ) -> None:
     """``while not done() and test(): body()``; ``done`` tells whether a jump has left the loop.
 
-    The first turns, as long as the conditions are Python values, run at once.
+    The first turns, as long as the conditions are Python values, run at once. ``first`` is the condition's first value where it was evaluated.
     """
     staged = staging.stage.is_staged
     go = test if done is None else lambda: and_(not_(done()), test)
-    while not staged(c := go()):
-        if not c:
-            return
-        body()
+    c = first
+    if c is None:
+        while not staged(c := go()):
+            if not c:
+                return
+            body()
     loop = _Loop(names, needs, slots, sys._getframe(1))
-    loop.finish(lambda start: staging.stage.while_loop(loop.test(go), loop.body(body), start, loop.names))
+    known = (
+        {"first": c} if getattr(staging.stage, "takes_first", False) else {}
+    )  # a condition may assign: it is not evaluated twice
+    loop.finish(lambda start: staging.stage.while_loop(loop.test(go), loop.body(body), start, loop.names, **known))
 
 
 def for_(

@@ -203,7 +203,8 @@ class Statements:
         elif not forever:
             going.append(self._expr(test))
         loop = at.loop(_joined(at, ast.And(), going), self._block(s.body, inline))
-        staged = self._loop(at, "while_", at.thunk(self._expr.staged_form(test)), s)
+        first = {} if python or s.exits else {"first": at.name(t)}
+        staged = self._loop(at, "while_", at.thunk(self._expr.staged_form(test)), s, first)
         return [loop, at.when(_joined(at, ast.Or(), pending), staged)]
 
     def _holds(self, at: At, test: ast.expr, t: str) -> ast.expr:
@@ -240,7 +241,9 @@ class Statements:
         ]
         return [python, at.when(_joined(at, ast.Or(), pending), self._loop(at, "for_", at.name(t), s))]
 
-    def _loop(self, at: At, op: str, first: ast.expr, s: Loop) -> list[ast.stmt]:
+    def _loop(
+        self, at: At, op: str, first: ast.expr, s: Loop, extra: dict[str, ast.expr] | None = None
+    ) -> list[ast.stmt]:
         """The operator form of a loop."""
         if s.carried.unfit is not None:
             return self._refusal(s.carried)
@@ -252,7 +255,15 @@ class Statements:
             body = self._function(at, "ag__body", s.body)
         self._around.pop()
         done = at.thunk(self._any(at, s.exits)) if s.exits else at.const(None)
-        call = at.op(op, first, at.name("ag__body"), done, *self._carried(at, s.carried), **self._slots(at, s.carried))
+        call = at.op(
+            op,
+            first,
+            at.name("ag__body"),
+            done,
+            *self._carried(at, s.carried),
+            **self._slots(at, s.carried),
+            **extra or {},
+        )
         return [body, at.do(call)]
 
     # -- parts of the operator form ----------------------------------------------------------------------------------
