@@ -18,7 +18,7 @@ HEAD = """# Operations
 Every row of the table of primitives, a section for each family; written by `python tools/operations.py`. Public functions are compositions of these.
 
 - **gradient**: the inputs with a derivative; `zero everywhere` is a derivative too, `-` means none (integers, comparisons, rounding).
-- **forward**: how a tangent is carried: by the same *rule* (elementwise), by the row itself (*linear*), by a rule of its *own*, or by *transposing* the gradient.
+- **forward**: how a tangent is carried: by the same *rule* (elementwise), by the row itself (*linear*), by the product rule (*multilinear*), by a rule of its *own*, or by *transposing* the gradient.
 - **batch**: whether a batch dimension is carried by a rule of its own (else a loop over the batch).
 - **native**: whether compiled programs hold native code for it (else they call its NumPy kernel).
 - **dtypes**: the kinds that its first input may have: b(ool), i(nteger), u(nsigned), f(loat), c(omplex), s(tring).
@@ -35,7 +35,9 @@ def forward(p) -> str:
         return "-"
     if p.joint is None and p.elementwise:
         return "rule"
-    return "linear" if p.joint is None and p.linear else "transposed"
+    if p.joint is not None:
+        return "transposed"
+    return "linear" if p.linear else "multilinear" if p.multilinear else "transposed"
 
 
 def _rules(p) -> list:

@@ -12,6 +12,8 @@ from .core.arguments import integer
 from .core.operators import equal, greater, greater_equal, less, less_equal, not_equal, pair
 from .core.tensor import Tensor, convert
 from .core.variable import Variable
+from .explain.hooks import on_gradient, on_operation
+from .explain.journal import disable_explanations, enable_explanations, trace_lines
 from .ground.dtypes import DType, as_dtype, float32
 from .ground.errors import invalid
 from .ground.shapes import TensorShape
@@ -491,6 +493,7 @@ def is_numeric_tensor(tensor: Any) -> bool:
 __all__ = [
     "disable_check_numerics",
     "enable_check_numerics",
+    "trace_lines", "enable_explanations", "disable_explanations", "on_operation", "on_gradient",
     "Assert", "assert_equal", "assert_none_equal", "assert_less", "assert_less_equal", "assert_greater", "assert_greater_equal", "assert_near",
     "assert_positive", "assert_negative", "assert_non_negative", "assert_non_positive", "assert_all_finite", "check_numerics",
     "assert_rank", "assert_rank_at_least", "assert_rank_in", "assert_shapes", "assert_scalar", "assert_type", "assert_integer",

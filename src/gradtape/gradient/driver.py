@@ -50,6 +50,9 @@ def reachable(records: list, keys: set[int]) -> set[int]:
     return reach
 
 
+listener: Any = None  # while somebody listens to backward passes: may do one itself, or answer None
+
+
 def backward(
     records: list, cotangents: dict[int, Any], keep: set[int], reach: set[int] | None, free: bool
 ) -> dict[int, Any]:
@@ -62,6 +65,8 @@ def backward(
         reach: where given, cotangents flow only to these keys.
         free: take the records off the list as they are used, so that residuals go as early as they can.
     """
+    if listener is not None and (done := listener(records, cotangents, keep, reach, free)) is not None:
+        return done
     pending = cotangents
     pop = records.pop
     i = len(records)

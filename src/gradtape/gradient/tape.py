@@ -411,6 +411,77 @@ class GradientTape:
 
         return batch_jacobian(self, target, source, _unconnected(unconnected_gradients), chunk_size)
 
+    # -- showing: these stand above the tape, and are loaded when they are asked for ---------------------------------------
+    def explain(self, target: Any, source: Any) -> Any:
+        """Why the gradient of ``target`` with respect to ``source`` is None, zero, NaN or infinite: the cause, the user's line, the cure.
+
+        Args:
+            target: what was differentiated: a Tensor or Variable, or a nest of them.
+            source: what it was differentiated with respect to, or a nest of that.
+
+        Returns:
+            An ``Explanation`` (``print`` shows it), or a nest of them like ``source``. It may be asked for before and after ``gradient``.
+
+        Tapes keep no lines, because they have to be fast: ``tf.debugging.trace_lines()`` around the tape notes them. Without it the explanation says what
+        the tape alone can tell.
+
+        >>> import gradtape as tf
+        >>> x = tf.constant(3.0)
+        >>> with tf.GradientTape() as tape:
+        ...     y = x * x
+        >>> tape.gradient(y, x)
+        >>> tape.explain(y, x).cause
+        'not_watched'
+        """
+        import importlib
+
+        return importlib.import_module("gradtape.explain").explain(self, target, source)
+
+    def table(self, target: Any = None) -> Any:
+        """Every recorded operation with its line, value, local derivatives and adjoint, in the order of the chain rule.
+
+        Args:
+            target: what the adjoints are the derivatives of; None for the last result that was recorded.
+
+        Returns:
+            A ``Table``: ``print`` shows it, notebooks too; it is a sequence of rows, and ``to_dict()`` gives plain data.
+
+        A once-only tape drops its records at its first gradient: ask before that, or record under ``tf.debugging.trace_lines()``, which also notes the lines
+        and those values that the tape itself need not keep.
+
+        >>> import gradtape as tf
+        >>> x = tf.Variable(3.0)
+        >>> with tf.debugging.trace_lines(), tf.GradientTape() as tape:
+        ...     y = tf.square(x)
+        >>> row = tape.table(y)[0]
+        >>> print(row.operation, row.value, row.local["x"], row.adjoint)
+        square 9.0 6.0 1.0
+        """
+        import importlib
+
+        return importlib.import_module("gradtape.explain").table(self, target)
+
+    def show(self, target: Any = None, path: Any = None) -> Any:
+        """The recorded computation as a picture to step through, forward and then backward.
+
+        Args:
+            target: what the backward pass starts from; None for the last result that was recorded.
+            path: where to write the page, or None.
+
+        Returns:
+            A ``Picture``: notebooks show it; ``save(path)`` writes the page, ``open()`` shows it in the browser, ``svg(path)`` and ``png(path)`` export.
+
+        >>> import gradtape as tf
+        >>> x = tf.Variable(3.0)
+        >>> with tf.debugging.trace_lines(), tf.GradientTape() as tape:
+        ...     y = x * x + 1.0
+        >>> "<html" in tape.show(y).html
+        True
+        """
+        import importlib
+
+        return importlib.import_module("gradtape.explain").show(self, target, path)
+
 
 def _ones(t: Any) -> Tensor:
     """The cotangent that a target gets where the user gives none."""

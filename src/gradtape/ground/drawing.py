@@ -57,7 +57,7 @@ Point = tuple[float, float]
 
 
 def arranged(
-    widths: Sequence[float], edges: Sequence[tuple[int, int]], sweeps: int = 6
+    widths: Sequence[float], edges: Sequence[tuple[int, int]], sweeps: int = 6, late: Iterable[int] = ()
 ) -> tuple[list[Point], list[list[Point]]]:
     """The middle of each item, and the points by which each edge passes the layers between its ends.
 
@@ -65,9 +65,15 @@ def arranged(
         widths: each item's width.
         edges: pairs of items, from above to below.
         sweeps: how often the layers are passed through, down and up, to bring each item to the barycentre of its neighbours.
+        late: items to which nothing leads that stand just above their first reader, and not in the first layer.
     """
     n = len(widths)
     depth = layers(n, edges)
+    readers: dict[int, int] = {}
+    for a, b in edges:
+        readers[a] = min(readers.get(a, depth[b]), depth[b])
+    for i in late:
+        depth[i] = readers.get(i, depth[i] + 1) - 1
     wide = list(widths)
     routes: list[list[int]] = [[] for _ in edges]
     if sum([depth[b] - depth[a] - 1 for a, b in edges]) <= MOST_BENDS:
@@ -202,11 +208,11 @@ def svg(graph: Graph) -> str:
         for route, (a, b) in zip(routes, edges, strict=True):
             (ax, ay), (bx, by) = places[a], places[b]
             parts.append(f'<path d="{_curve([(ax, ay + HEIGHT / 2), *route, (bx, by - HEIGHT / 2)], MARGIN, top)}"/>')
-        for b, (x, y) in zip(boxes, places, strict=True):
+        for box, (x, y) in zip(boxes, places, strict=True):
             cx, cy = x + MARGIN, top + y
             parts.append(
-                f'<g class="{b.kind}"><title>{escape(b.title)}</title><rect x="{cx - b.width / 2:.1f}" y="{cy - HEIGHT / 2:.1f}" width="{b.width:.1f}" height="{HEIGHT:g}"/>'
-                f'<text x="{cx:.1f}" y="{cy - 2:.1f}">{escape(b.label)}</text><text class="note" x="{cx:.1f}" y="{cy + 12:.1f}">{escape(b.note)}</text></g>'
+                f'<g class="{box.kind}"><title>{escape(box.title)}</title><rect x="{cx - box.width / 2:.1f}" y="{cy - HEIGHT / 2:.1f}" width="{box.width:.1f}" height="{HEIGHT:g}"/>'
+                f'<text x="{cx:.1f}" y="{cy - 2:.1f}">{escape(box.label)}</text><text class="note" x="{cx:.1f}" y="{cy + 12:.1f}">{escape(box.note)}</text></g>'
             )
         right = max(
             [

@@ -163,15 +163,21 @@ def none_gradient(what: str) -> NoneGradientError:
     )
 
 
-def user_frame() -> tuple[str, int] | None:
-    """File and line of the innermost frame outside gradtape, or None."""
-    f = sys._getframe(1)
+def user_python_frame() -> Any:
+    """The innermost frame outside gradtape, or None."""
+    f: Any = sys._getframe(1)
     while f is not None:
         name = f.f_code.co_filename
         if not name.startswith(_PACKAGE) and not name.startswith(("<frozen", "<gradtape")) and "/keras/src/" not in name and "/keras_gradtape/" not in name:
-            return name, f.f_lineno
-        f = f.f_back  # type: ignore[assignment]
+            return f
+        f = f.f_back
     return None
+
+
+def user_frame() -> tuple[str, int] | None:
+    """File and line of the innermost frame outside gradtape, or None."""
+    f = user_python_frame()
+    return None if f is None else (f.f_code.co_filename, f.f_lineno)
 
 
 def user_line() -> str:

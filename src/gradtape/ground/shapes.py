@@ -38,6 +38,13 @@ class TensorShape:
         if self._dims is not None and any(d is not None and d < 0 for d in self._dims):
             raise ValueError(f"Dimensions must be >= 0, got {list(self._dims)}.")
 
+    @classmethod
+    def _of(cls, dims: Dims) -> TensorShape:
+        """The shape of dimensions that are known to be right: those of a tensor."""
+        shape = cls.__new__(cls)
+        shape._dims = dims
+        return shape
+
     @property
     def rank(self) -> int | None:
         """The number of dimensions, or None."""

@@ -6,8 +6,8 @@ by asking the table for one of its rows.
 
 import importlib
 
-from . import structure, reduction, elementwise, activation, contraction, indexing, random  # noqa: I001  (structure first: the others build on it)
 from ..ground.primitive import TABLE, Primitive
+from . import activation, contraction, elementwise, indexing, random, reduction, structure
 
 LATER = ("convolution", "ctc", "distribution", "fourier", "pooling", "segment", "sorting", "special", "image", "windows", "solving", "decomposition", "matrix_functions")  # families loaded on first use
 

@@ -126,8 +126,25 @@ def _matmul_reference(x: Any, y: Any, *, transpose_x: bool, transpose_y: bool) -
     return np.matmul(np.swapaxes(x, -1, -2) if transpose_x else x, np.swapaxes(y, -1, -2) if transpose_y else y)
 
 
+def _batch_matmul(p: Primitive, xs: tuple, batched: tuple[bool, ...], attrs: dict[str, Any]) -> Any:
+    """A batch of vectors with one matrix is one product of matrices, not many with a vector."""
+    x, y = xs
+    if batched == (False, True) and len(x._shape) == 2 and len(y._shape) == 3:
+        n, k = y._shape[0], y._shape[-1 if attrs["transpose_y"] else -2]
+        if y._shape[-2 if attrs["transpose_y"] else -1] == 1:
+            rows = st.reshape(y, shape=(n, k))
+            out = product[False, not attrs["transpose_x"]](rows, x)
+            return st.reshape(out, shape=(*out._shape, 1))
+    if batched == (True, False) and len(y._shape) == 2 and len(x._shape) == 3:
+        n, k = x._shape[0], x._shape[-2 if attrs["transpose_x"] else -1]
+        if x._shape[-1 if attrs["transpose_x"] else -2] == 1:
+            out = product[False, attrs["transpose_y"]](st.reshape(x, shape=(n, k)), y)
+            return st.reshape(out, shape=(n, 1, out._shape[1]))
+    return ew.batch_elementwise(p, xs, batched, attrs)
+
+
 matmul = Primitive(
-    "matmul", "x y", _matmul, shape=_matmul_shape, grad=(_matmul_dx, _matmul_dy), accepts=NUMERIC, broadcasts=True, multilinear=True, batch=ew.batch_elementwise,
+    "matmul", "x y", _matmul, shape=_matmul_shape, grad=(_matmul_dx, _matmul_dy), accepts=NUMERIC, broadcasts=True, multilinear=True, batch=_batch_matmul,
     cases=_matmul_cases, reference=_matmul_reference, tf="MatMul",
     doc="The product of matrices, or of batches of them whose batch dimensions broadcast. Either may be transposed first.",
 )  # fmt: skip

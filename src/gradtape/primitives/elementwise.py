@@ -236,7 +236,10 @@ reciprocal = unary(
     tf="Reciprocal",
     doc="1 / x, elementwise.",
 )
-sqrt = unary("sqrt", np.sqrt, lambda g, out: xdivy(g * 0.5, out), (0.3, 4), widen=False, doc="The square root.")
+# For rules, which are linear in g: xdivy has, as in TensorFlow, the derivative 0 where x is 0, so a rule made of it would not be linear to a second tape.
+quotient = binary("quotient", xdivy.kernel, lambda g, y: quotient(g, y), lambda g, x, y: g * quotient(-x, y * y), ((0.2, 3), (0.5, 3)), INEXACT,
+                  doc="x / y, and 0 where x is 0; linear in x also there.")  # fmt: skip
+sqrt = unary("sqrt", np.sqrt, lambda g, out: quotient(g * 0.5, out), (0.3, 4), widen=False, doc="The square root.")
 rsqrt = unary(
     "rsqrt",
     lambda x: 1 / np.sqrt(x),

@@ -649,6 +649,35 @@ write_slice = Primitive("write_slice", "x updates", _write_slice, shape=_write_s
                         cases=lambda rng: [((_some(rng, 4, 2), _some(rng, 2)), {"index": (slice(1, 3),), "how": how}) for how in ("update", "add", "sub")],
                         doc="x with updates written or accumulated at a static index, as v[...].assign does. Not differentiable.")  # fmt: skip
 
+HOLE = "?"  # where an index that is known when the program runs stands in a form
+
+
+def _filled(form: tuple, at: Any) -> tuple:
+    """The index that a form stands for: ints, None, and slices as triples, with the numbers ``at`` in the holes."""
+    it = iter(at)
+    fill = lambda i: next(it) if i == HOLE else i
+    return tuple([slice(*map(fill, i)) if type(i) is tuple else fill(i) for i in form])
+
+
+def _write_open(x: Any, updates: Any, at: Any, *, form: tuple, how: str) -> Any:
+    index = _filled(form, at.tolist())
+    of = lambda a: Aval(np.shape(a), int64)  # the dtype does not matter
+    _write_slice_shape(of(x), of(updates), index=index, how=how)
+    return _write_slice(x, updates, index=index, how=how)
+
+
+def _write_open_shape(x: Aval, updates: Aval, at: Aval, *, form: tuple, how: str) -> Aval:
+    if sum([i is not None for i in form]) > x.ndim:
+        raise invalid(f"Index out of range using input dim {x.ndim}; input has only {x.ndim} dims.")
+    return x
+
+
+_OPEN = (((HOLE, (None, HOLE, None)), [2, 1]), (((HOLE, None, None), None, 1), [-3]), (((1, HOLE, HOLE), HOLE), [4, 2, 0]))
+
+write_open = Primitive("write_open", "x updates at", _write_open, shape=_write_open_shape, accepts=NUMERIC,
+                       cases=lambda rng: [((_some(rng, 4, 2), _some(rng), np.array(at)), {"form": form, "how": how}) for form, at in _OPEN for how in ("update", "add", "sub")],
+                       doc="x with updates written or accumulated at an index that is known when the program runs, as v[i:j].assign does. Not differentiable.")  # fmt: skip
+
 # -- sparse cotangents ----------------------------------------------------------------------------------------------------------
 
 

@@ -184,7 +184,8 @@ def _expm(x: Any) -> Any:
 
 
 expm = Primitive(
-    "expm", "x", _expm, shape=square, grad=(lambda g, x: _frechet(expm, adjoint(x), g),), accepts=INEXACT, holomorphic=False, batch=st._pointwise,
+    "expm", "x", _expm, shape=square, grad=(lambda g, x: _frechet(expm, adjoint(x), g),),
+    jvp=lambda xs, ts, outs, attrs: [_frechet(expm, xs[0], ts[0])], accepts=INEXACT, holomorphic=False, batch=st._pointwise,
     tf="MatrixExponential", cases=lambda rng: [((rng.uniform(-1, 1, s),), {}) for s in _SQUARES],
     doc="The matrix exponential, by Padé approximation with scaling and squaring (Al-Mohy & Higham 2009).",
 )  # fmt: skip
@@ -210,7 +211,8 @@ def _logm(x: Any) -> Any:
 
 
 logm = Primitive(
-    "logm", "x", _logm, shape=square, grad=(lambda g, x: _frechet(logm, adjoint(x), g),), accepts=COMPLEX, holomorphic=False, batch=st._pointwise,
+    "logm", "x", _logm, shape=square, grad=(lambda g, x: _frechet(logm, adjoint(x), g),),
+    jvp=lambda xs, ts, outs, attrs: [_frechet(logm, xs[0], ts[0])], accepts=COMPLEX, holomorphic=False, batch=st._pointwise,
     tf="MatrixLogarithm", cases=lambda rng: [((_apart(rng, *s) + 0.3j,), {}) for s in _SQUARES],
     doc="The principal matrix logarithm, by inverse scaling and squaring (Al-Mohy & Higham 2012).",
 )  # fmt: skip
@@ -239,7 +241,8 @@ def _sqrtm(x: Any) -> Any:
 
 
 sqrtm = Primitive(
-    "sqrtm", "x", _sqrtm, shape=square, grad=(lambda g, out: sylvester(adjoint(out), adjoint(out), g),), accepts=INEXACT, holomorphic=False,
+    "sqrtm", "x", _sqrtm, shape=square, grad=(lambda g, out: sylvester(adjoint(out), adjoint(out), g),),
+    jvp=lambda xs, ts, outs, attrs: [sylvester(outs[0], outs[0], ts[0])], accepts=INEXACT, holomorphic=False,
     batch=st._pointwise, tf="MatrixSquareRoot", cases=lambda rng: [((_apart(rng, *s),), {}) for s in _SQUARES],
     doc="The principal matrix square root, by the Schur decomposition (Deadman, Higham & Ralha 2013).",
 )  # fmt: skip
@@ -289,8 +292,18 @@ def _sylvester_joint(g: Any, wanted: tuple, xs: tuple, x: Any, attrs: dict) -> l
     return [found[i]() for i in wanted]
 
 
+def _sylvester_jvp(xs: tuple, ts: list, outs: list, attrs: dict) -> list:
+    """a ẋ + ẋ b = q̇ - ȧ x - x ḃ."""
+    (a, b, _), (da, db, dq), (x,) = xs, ts, outs
+    terms = [dq, None if da is None else -times(da, x), None if db is None else -times(x, db)]
+    first, *rest = [t for t in terms if t is not None]
+    for t in rest:
+        first = first + t
+    return [sylvester(a, b, first)]
+
+
 sylvester = Primitive(
-    "sylvester", "a b q", _sylvester, shape=_sylvester_shape, joint=_sylvester_joint, accepts=INEXACT, holomorphic=False, batch=ew.batch_elementwise,
+    "sylvester", "a b q", _sylvester, shape=_sylvester_shape, joint=_sylvester_joint, jvp=_sylvester_jvp, accepts=INEXACT, holomorphic=False, batch=ew.batch_elementwise,
     cases=lambda rng: [((_near_identity(rng, *a), _near_identity(rng, *b), rng.uniform(-2, 2, q)), {})
                        for a, b, q in (((3, 3), (2, 2), (3, 2)), ((2, 3, 3), (1, 1), (2, 3, 1)), ((3, 3), (3, 3), (2, 3, 3)), ((0, 0), (2, 2), (0, 2)))],
     doc="The solution x of a x + x b = q.",

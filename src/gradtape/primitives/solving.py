@@ -135,7 +135,7 @@ def _of_matrix(x: Any, y: Any, shape: tuple, turned: bool) -> Any:
 
 solve = Primitive(
     "solve", "a b", _solve, shape=lambda a, b, *, adjoint: system(a, b), joint=_solve_joint, accepts=INEXACT, holomorphic=False,
-    jvp=lambda xs, ts, outs, attrs: [solve(xs[0], _moved(*ts, outs[0], attrs["adjoint"]), **attrs)],
+    jvp=lambda xs, ts, outs, attrs: [solve(xs[0], _moved(ts[0], ts[1], outs[0], attrs["adjoint"]), **attrs)],
     batch=ew.batch_elementwise, tf="MatrixSolve", doc="The solution of a x = b, or of aᴴ x = b.",
     cases=lambda rng: [((_near_identity(rng, *a), rng.uniform(-2, 2, b)), {"adjoint": turned}) for a, b in _SYSTEMS for turned in (True, False)],
     reference=lambda a, b, *, adjoint: np.linalg.inv(herm(a) if adjoint else a) @ b,

@@ -78,7 +78,7 @@ class _Sparse:
         """The argument as a tensor, and the others."""
         if state.trace is not None:
             raise TypeError(
-                "A sparse Jacobian is a SciPy matrix, which cannot be made while a tf.function is traced: call it outside, or use a dense one."
+                "A sparse Jacobian is a SciPy matrix, which cannot be made while a function is traced: call it outside, or use a dense one."
             )
         (n,), _ = _chosen(self.argnum, args)
         if nest.is_nested(args[n]) and not isinstance(args[n], list | tuple):

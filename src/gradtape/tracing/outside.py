@@ -253,7 +253,7 @@ class _Again:
 
     def run(self) -> tuple[list[Tensor], list[Tensor]]:
         """``ys`` and ``xs`` under the tapes that are on."""
-        env = {id(x.value): SymbolicTensor(self.trace, x.value, "x") for x in self.xs}
+        env: dict[int, Tensor] = {id(x.value): SymbolicTensor(self.trace, x.value, "x") for x in self.xs}
         for tape in state.tapes:
             if isinstance(tape, GradientTape):
                 tape.watch([x for x in env.values() if x._d.is_inexact])
@@ -261,7 +261,7 @@ class _Again:
         def tensor(v: Value) -> Tensor:
             if id(v) not in env:
                 known = v.const is not None
-                env[id(v)] = Tensor(v.const, v.aval.dtype) if known else SymbolicTensor(self.trace, v, "x")  # type: ignore[assignment]
+                env[id(v)] = Tensor(v.const, v.aval.dtype) if known else SymbolicTensor(self.trace, v, "x")
             return env[id(v)]
 
         for n in self.nodes:

@@ -221,7 +221,7 @@ class Program:
         if self.assigned:
             if self._update is None:
                 _ = self.updating
-            return self._update(self, args, self.variables)
+            return self._update(self, args, self.variables)  # type: ignore[misc]
         for x in args:
             if x._special:
                 return self(args)
@@ -312,6 +312,9 @@ class _Vjp:
             joint = trace.finish([*ys, *flat], graph.name)
         self.ins, self.outs = ins, outs
         self.connected = [d is not None for d in ds]
+        self.plans: dict[int, Plan | None] = {}  # of the records of its runs
+        # for each connected input the place of its gradient
+        self.at = {i: n for n, i in enumerate([i for i, c in zip(ins, self.connected, strict=True) if c])}
         joint = simplify.simplify(joint)
         n_out = len(ys)
         forward, backward, self.residual_inputs = partition(simplify.simplify(joint, final=True), n_in, n_out)
@@ -355,20 +358,15 @@ class _Call:
     ) -> None:
         self.name = self.tf = program.name
         self.program, self.xs, self.vjp, self.wanted = program, xs, vjp, wanted
-        self.avals = [(v.aval.shape, v.aval.dtype) for v in program.graph.outputs]
-        self.residuals = [xs[i]._a if i is not None else None for i in vjp.residual_inputs]
         it = iter(residuals)
-        self.residuals = [next(it) if r is None else r for r in self.residuals]
-        self.plans: dict[int, Plan | None] = {}
+        self.residuals = [next(it) if i is None else xs[i]._a for i in vjp.residual_inputs]
+        self.plans = vjp.plans  # one run is recorded like the next
 
     def plan(self, mask: int) -> Plan | None:
         """See ``Primitive.plan``: a gradient for each connected input."""
         v = self.vjp
-        connected = [i for i, c in zip(v.ins, v.connected, strict=True) if c]
-        wanted = tuple([i for i in connected if mask >> i & 1])
-        plan = Plan(wanted, False, None, False) if wanted else None
-        self._at = {i: n for n, i in enumerate(connected)}
-        self.plans[mask] = plan
+        wanted = tuple([i for i in v.at if mask >> i & 1])
+        plan = v.plans[mask] = Plan(wanted, False, None, False) if wanted else None
         return plan
 
     def jvp(self, xs: tuple, ts: list, outs: list, attrs: Any) -> list:
@@ -379,7 +377,7 @@ class _Call:
 
     def joint(self, g: tuple, wanted: tuple, ins: Any, out: Any, attrs: Any) -> list:
         ds = self._gradients(g)
-        return [ds[self._at[i]] for i in wanted]
+        return [ds[self.vjp.at[i]] for i in wanted]
 
     def _gradients(self, g: tuple) -> list:
         v = self.vjp
@@ -387,8 +385,8 @@ class _Call:
         for j in v.outs:
             c = g[j]
             if c is None:
-                shape, d = self.avals[j]
-                c = st.zeros_of(Tensor(d.type(0), d), shape=shape)
+                form = self.program.graph.outputs[j].aval
+                c = st.zeros_of(Tensor(form.dtype.type(0), form.dtype), shape=form.shape)
             cotangents.append(c)
         recorded = any([x._k in t._live for t in state.tapes for x in (*self.xs, *cotangents)])
         if recorded or state.trace is not None or any([c._special for c in cotangents]):

@@ -18,6 +18,7 @@ from ..ground import nest
 from ..ground.dtypes import BOOL, bool_, float32, int32
 from ..ground.errors import InvalidArgumentError, user_line
 from ..ground.primitive import Aval, Primitive
+from ..ground.shapes import TensorShape
 from ..primitives import elementwise as ew
 from ..primitives import reduction as rd
 from ..primitives import structure as st
@@ -27,7 +28,7 @@ from .autograph.calls import calls_back
 from .autograph.staging import UNSET
 from .control import _assigned, _branch, _emit_cond, left, take_row, traced_while
 from .functional import TensorArray
-from .program import SETTLE
+from .program import SETTLE, replay
 from .trace import SymbolicTensor, Trace
 
 # -- rows with effects -------------------------------------------------------------------------------------------------------
@@ -199,11 +200,17 @@ class GraphStage:
     takes_first = True
 
     def while_loop(
-        self, cond_fn: Callable, body_fn: Callable, init: tuple, names: tuple[str, ...], first: Any = None
+        self,
+        cond_fn: Callable,
+        body_fn: Callable,
+        init: tuple,
+        names: tuple[str, ...],
+        first: Any = None,
+        invariants: tuple = (),
     ) -> tuple:
         """See the protocol. ``first`` is the condition's value before the loop, where it was evaluated."""
         go = None if first is None else self._predicate(first, "condition of a loop")
-        return self._loop(lambda i, s: cond_fn(s), lambda i, s: body_fn(s), None, init, names, go)[1]
+        return self._loop(lambda i, s: cond_fn(s), lambda i, s: body_fn(s), None, init, names, go, invariants)[1]
 
     def for_range(
         self,
@@ -214,6 +221,7 @@ class GraphStage:
         init: tuple,
         extra_cond: Callable | None,
         names: tuple[str, ...],
+        invariants: tuple = (),
     ) -> tuple:
         """See the protocol."""
         start, limit, delta = self._of_one_dtype(start, limit, delta)
@@ -235,7 +243,11 @@ class GraphStage:
                 else ew.logical_and(within(i), self._predicate(extra_cond(s), "condition of a loop"))
             )
 
-        return self._loop(test, lambda i, s: body_fn(i, s), (start, delta), init, names)[1]
+        return self._loop(test, lambda i, s: body_fn(i, s), (start, delta), init, names, None, invariants)[1]
+
+    def index(self, start: Any, limit: Any, delta: Any) -> Tensor:
+        """See the protocol."""
+        return self._of_one_dtype(start, limit, delta)[0]
 
     def _of_one_dtype(self, *xs: Any) -> list[Tensor]:
         d = next((x.dtype for x in xs if _is_tensor(x)), int32)
@@ -249,6 +261,7 @@ class GraphStage:
         init: tuple,
         names: tuple[str, ...],
         go_first: Tensor | None = None,
+        invariants: tuple = (),
     ) -> tuple:
         """A while_loop row over the tensors in the state; what is no tensor must stay as it is."""
         first = counter[0] if counter is not None else None
@@ -260,6 +273,8 @@ class GraphStage:
         start: list[Tensor] = [] if counter is None else [first]  # type: ignore[list-item]
         where: list[list[bool]] = []
         labels: list[str] = [] if counter is None else ["the loop's index"]
+        shape_of = _shapes_kept(invariants)
+        shapes: list[Any] = [] if counter is None else [None]
         for name, xs in zip(names, leaves, strict=True):
             mask = []
             for x in xs:
@@ -268,6 +283,7 @@ class GraphStage:
                 if t is not None:
                     start.append(t)
                     labels.append(name)
+                    shapes.append(_shape_kept(name, t, shape_of.get(id(x))))
             where.append(mask)
 
         def unpack(ts: Any) -> tuple:
@@ -310,7 +326,7 @@ class GraphStage:
             new = pack(step(i, unpack(ts)))
             return new if counter is None else [ew.add(i, counter[1]), *new]
 
-        return None, unpack(traced_while(go, turn, start, None, labels, go_first))
+        return None, unpack(traced_while(go, turn, start, shapes if invariants else None, labels, go_first))
 
     def bounds(self, x: Any) -> tuple | None:
         """The three inputs of a ``range`` row."""
@@ -372,23 +388,24 @@ class GraphStage:
         return self._short_circuit(x, y, False)
 
     def _short_circuit(self, x: Any, y: Callable, both: bool) -> Any:
-        x = self._predicate(x, "operand of and/or")
-        trace = Trace("probe", state.trace)
-        with trace:
-            y()
-        harmless = (
-            all(n.p.elementwise for n in trace.nodes)
-            and not trace.created
-            and not any(c.assigned for c in trace.variables.values())
-        )
-        if harmless:
-            return (ew.logical_and if both else ew.logical_or)(x, self._predicate(y(), "operand of and/or"))
+        what = "operand of and/or"
+        x = self._predicate(x, what)
         known = Tensor(np.bool_(not both), bool_)
-        value = lambda s: (self._predicate(y(), "operand of and/or"),)
-        constant = lambda s: (known,)
-        return self.cond(
-            x, value if both else constant, constant if both else value, (UNSET,), ("the value of and/or",)
-        )[0]
+        if type(x) is Tensor:
+            return self._predicate(y(), what) if bool(x) is both else known
+        trace = Trace("branch", state.trace)
+        with trace:
+            value = self._predicate(y(), what)
+        row = ew.logical_and if both else ew.logical_or
+        if not isinstance(x, SymbolicTensor) or not (isinstance(value, SymbolicTensor) or type(value) is Tensor):
+            return row(x, self._predicate(y(), what))  # batched: both are needed
+        assigned = _assigned([trace])
+        if all([n.p.elementwise for n in trace.nodes]) and not trace.created and not assigned:
+            graph = trace.finish([value], "operand")
+            return row(x, replay(graph, [outer for outer, _ in trace.captures])[0])
+        other = Trace("branch", state.trace)
+        branches = [(trace, [value]), (other, [known])][:: 1 if both else -1]
+        return _emit_cond(x, branches, [out for _, out in branches], assigned, [True])[0]
 
     def logical_not(self, x: Any) -> Any:
         """Not."""
@@ -434,6 +451,36 @@ class GraphStage:
 
 
 _KEEP = object()
+
+
+def _shapes_kept(invariants: tuple) -> dict[int, Any]:
+    """The shapes that ``set_loop_options`` was given, by the ids of the values that they are for."""
+    found: dict[int, Any] = {}
+    for pair in invariants:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise ValueError(f"shape_invariants must be a list of pairs (variable, shape), but one is {_short(pair)}.")
+        value, shape = pair
+        if nest.is_nested(value):
+            shapes = nest.flatten_up_to(value, shape)
+            found.update({id(x): s for x, s in zip(nest.flatten(value), shapes, strict=True)})
+        else:
+            found[id(value)] = shape
+    return found
+
+
+def _shape_kept(name: str, x: Tensor, given: Any) -> tuple | None:
+    """The shape that the loop variable ``x`` keeps, where one is given; it must be of that shape from the start."""
+    if given is None:
+        return None
+    shape, own = TensorShape(given), TensorShape(x._shape)
+    if shape.rank is None:  # nothing is known of it; here the rank always is
+        return (None,) * len(x._shape)
+    kept = tuple(shape)
+    if len(kept) != len(x._shape) or any([d is not None and d != e for d, e in zip(kept, x._shape, strict=True)]):
+        raise ValueError(
+            f"'{name}' has shape {own} before the loop, which does not conform with the shape invariant {shape}.{user_line()}"
+        )
+    return kept
 
 
 def _short(x: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import branches, calls, logic, loops, overloads, staging, variables
+from . import branches, calls, experimental, logic, loops, overloads, staging, variables
 from .conversion import ops_cell
 
 
@@ -18,6 +18,7 @@ class Operators:
         self.call = calls.call
         self.iterate, self.Staged = overloads.iterate, overloads.Staged
         self.if_, self.while_, self.for_ = branches.if_, loops.while_, loops.for_
+        self.loop_options = experimental.loop_options
         self.raising, self.refuse, self.python = branches.raising, branches.refuse, branches.python
         self.and_, self.or_, self.not_, self.if_exp = logic.and_, logic.or_, logic.not_, logic.if_exp
         self.compare, self.is_, self.assert_ = logic.compare, logic.is_, branches.assert_

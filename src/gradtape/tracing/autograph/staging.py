@@ -69,7 +69,11 @@ class Stage(Protocol):
     def while_loop(
         self, cond_fn: Callable[[State], Any], body_fn: Callable[[State], State], init: State, names: tuple[str, ...]
     ) -> State:
-        """The state after repeating ``body_fn`` while ``cond_fn`` holds. No entry is UNSET."""
+        """The state after repeating ``body_fn`` while ``cond_fn`` holds. No entry is UNSET.
+
+        Where ``set_loop_options`` was given shape_invariants, these are passed as ``invariants=``, pairs of a value in
+        ``init`` and a shape; so to ``for_range``.
+        """
         ...
 
     def for_range(
@@ -86,6 +90,10 @@ class Stage(Protocol):
 
         No entry is UNSET.
         """
+        ...
+
+    def index(self, start: Any, limit: Any, delta: Any, /) -> Any:
+        """The first index of ``for_range``, as that would pass it."""
         ...
 
     def bounds(self, x: Any, /) -> tuple[Any, Any, Any] | None:

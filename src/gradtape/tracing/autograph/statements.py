@@ -21,10 +21,12 @@ import ast
 from typing import Any
 
 from .build import At, copied
+from .experimental import set_loop_options
 from .expressions import Expressions
 from .ir import RESULT, Carried, For, Guard, If, Jump, Loop, Region, SetFlag, Simple, While, blocks
 from .jumps import Lowered, start_of
 from .liveness import Liveness
+from .messages import unsupported
 from .names import parameters, uses
 
 _TRY, _BRANCH = "try", "branch"
@@ -43,13 +45,14 @@ class Statements:
     def __init__(
         self, args: ast.arguments, body: list[ast.stmt], expressions: Expressions, file: str, name: str
     ) -> None:
-        self._expr = expressions
+        self._expr, self._file, self._name = expressions, file, name
         self._body = uses(*body)
         self._globals = self._body.outer - self._body.nonlocals
         lowered = Lowered(body, file, name)
         self._liveness = Liveness(lowered, self._body)
         self._used = lowered.used
         self._done: dict[int, list[ast.stmt]] = {}
+        self._leading: set[int] = set()  # calls of set_loop_options that begin a loop
         self._around: list[str] = []  # the try statements and staged branches around a statement
         self._undeclared = set(lowered.dropped)
         self._budget = 100 + 12 * sum(map(_size, lowered.block))
@@ -97,7 +100,21 @@ class Statements:
             test = self._expr.staged(at, self._expr(node.test), t)
             python = copied(node, test=at.name(t), msg=node.msg and self._expr(node.msg))
             return [at.when(test, [self._assert(node, at.name(t))], [python])]
+        if self._is_options(node) and id(node) not in self._leading:
+            raise unsupported("set_loop_options must be the first statement of a loop.", node, self._file, self._name)
         return [self._expr(node)]
+
+    def _is_options(self, node: Any) -> bool:
+        call = node.value if isinstance(node, ast.Expr) else None
+        return isinstance(call, ast.Call) and self._expr.known(call.func) is set_loop_options
+
+    def _options(self, s: Loop) -> Any:
+        """The call of ``set_loop_options`` with which a loop's body begins, or None."""
+        first = s.body[0] if s.body else None
+        if not isinstance(first, Simple) or not self._is_options(first.node):
+            return None
+        self._leading.add(id(first.node))
+        return first.node.value
 
     def _assert(self, node: ast.Assert, test: ast.expr | None = None) -> ast.stmt:
         at = At(node.test)
@@ -187,6 +204,7 @@ class Statements:
 
     # -- loops -------------------------------------------------------------------------------------------------------
     def _while(self, s: While, inline: bool) -> list[ast.stmt]:
+        self._options(s)
         at, test = At(s.test), s.test
         forever, python = isinstance(test, ast.Constant) and bool(test.value), self._expr.is_python(test)
         if python and not s.exits:
@@ -203,7 +221,7 @@ class Statements:
         elif not forever:
             going.append(self._expr(test))
         loop = at.loop(_joined(at, ast.And(), going), self._block(s.body, inline))
-        first = {} if python or s.exits else {"first": at.name(t)}
+        first: dict[str, ast.expr] = {} if python or s.exits else {"first": at.name(t)}
         staged = self._loop(at, "while_", at.thunk(self._expr.staged_form(test)), s, first)
         return [loop, at.when(_joined(at, ast.Or(), pending), staged)]
 
@@ -217,6 +235,7 @@ class Statements:
         return at.bool_op(ast.Or(), at.is_(at.keep(t, test), True), rest)
 
     def _for(self, s: For, inline: bool) -> list[ast.stmt]:
+        self._options(s)
         at = At(s.iterable)
         if s.carried.unfit is None and not (inline and self._afford(s)):
             self._note_undeclared(s, inline)
@@ -255,6 +274,10 @@ class Statements:
             body = self._function(at, "ag__body", s.body)
         self._around.pop()
         done = at.thunk(self._any(at, s.exits)) if s.exits else at.const(None)
+        if (options := self._options(s)) is not None:
+            there = At(options)
+            asked = there.thunk(copied(self._expr(options), func=there.op_name("loop_options")))
+            extra = {**(extra or {}), "options": asked}
         call = at.op(
             op,
             first,
