@@ -107,7 +107,7 @@ def test_every_folder_of_the_package_has_its_floor():
         if path.is_dir() and path.name.isidentifier() and path.name != "__pycache__"
     }
     assert folders - set(FLOORS) <= {
-        "cli", "explain", "images", "keras", "linalg", "neural", "random", "saving", "spectral", "symbolic",
+        "cli", "explain", "images", "keras", "linalg", "neural", "numeric", "random", "saving", "spectral", "symbolic",
     }, "say on which floor a new folder stands"  # fmt: skip
 
 
@@ -168,3 +168,11 @@ def test_every_dependency_is_pinned(pyproject):
         *(w for extra in pyproject["project"]["optional-dependencies"].values() for w in extra),
     ]
     assert {w.partition(">=")[0].replace("-", "_").lower() for w in wanted} <= pinned
+
+
+def test_the_list_of_operations_is_up_to_date():
+    script = ROOT / "tools" / "operations.py"
+    if not script.is_file():
+        pytest.skip("not run from a checkout")
+    run = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    assert run.returncode == 0, f"python tools/operations.py writes it anew\n{run.stderr}"

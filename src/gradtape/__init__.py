@@ -167,10 +167,13 @@ _NAMESPACES = (
     "linalg",
     "nest",
     "nn",
+    "numeric",
     "random",
     "saved_model",
     "signal",
+    "summary",
     "symbolic",
+    "test",
     "train",
     "version",
 )

@@ -8,6 +8,7 @@ changed is noticed at once. Installing the hook changes nothing for other backen
 from __future__ import annotations
 
 import ast
+import copy
 import importlib.abc
 import importlib.machinery
 import os
@@ -32,6 +33,10 @@ distribution_lib = None
     "keras.src.optimizers.optimizer": "from keras_gradtape.src.optimizer import GradtapeOptimizer as BackendOptimizer",
 }
 _DYNAMIC = "keras.src.utils.backend_utils"
+_CONFIGS = "keras.src.saving.serialization_lib"
+# the callback that writes with TensorFlow's summaries, whatever the backend; gradtape has its own
+_SUMMARIES = "keras.src.callbacks.tensorboard"
+_OURS = {"tensorflow.summary": "gradtape.summary", "tensorflow.compat.v1": "gradtape.summary"}
 
 
 def _names(test: ast.expr) -> set[str]:
@@ -91,13 +96,68 @@ def with_dynamic_backend(tree: ast.Module) -> ast.Module:
     return ast.fix_missing_locations(tree)
 
 
+class _Summaries(ast.NodeTransformer):
+    """Imports of TensorFlow's summaries, which on gradtape are its own."""
+
+    found = 0
+
+    def _ours(self, node: ast.Import | ast.ImportFrom) -> ast.stmt:
+        mine = copy.deepcopy(node)
+        if isinstance(mine, ast.ImportFrom):
+            mine.module = _OURS.get(mine.module or "")
+            known = mine.module is not None
+        else:
+            known = all(a.name in _OURS for a in mine.names)
+            for a in mine.names:
+                a.name = _OURS.get(a.name, a.name)
+        if not known:
+            return node
+        self.found += 1
+        test = ast.parse(f"backend.backend() == {NAME!r}", mode="eval").body
+        return ast.fix_missing_locations(ast.copy_location(ast.If(test, [mine], [node]), node))
+
+    visit_Import = visit_ImportFrom = _ours
+
+
+def with_summaries(tree: ast.Module) -> ast.Module:
+    """The TensorBoard callback's module, writing with ``gradtape.summary``."""
+    change = _Summaries()
+    tree = change.visit(tree)
+    if not change.found:
+        raise ImportError(f"{_SUMMARIES} is not as it is known: this version of Keras is not supported.")
+    return tree
+
+
+def with_shapes(tree: ast.Module) -> ast.Module:
+    """The serialization of configs, which takes gradtape's TensorShapes and DTypes as it takes TensorFlow's."""
+    found = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "serialize_keras_object"]
+    if len(found) != 1 or [a.arg for a in found[0].args.args] != ["obj"]:
+        raise ImportError(f"{_CONFIGS} is not as it is known: this version of Keras is not supported.")
+    body = found[0].body
+    rule = ast.parse(
+        "if type(obj).__module__.startswith('gradtape.') and type(obj).__name__ in ('TensorShape', 'DType'):\n"
+        "    return obj.name if type(obj).__name__ == 'DType' else None if obj.rank is None else obj.as_list()"
+    ).body
+    for node in rule:
+        for part in ast.walk(node):
+            if isinstance(part, ast.expr | ast.stmt):
+                ast.copy_location(part, body[-1])
+    at = 1 if ast.get_docstring(found[0]) is not None else 0
+    body[at:at] = rule
+    return tree
+
+
+_OTHERS = {_DYNAMIC: with_dynamic_backend, _SUMMARIES: with_summaries, _CONFIGS: with_shapes}
+
+
 class _Loader(importlib.machinery.SourceFileLoader):
     """Loads one of Keras's modules with its branch for gradtape, past the bytecode cache."""
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
         tree = ast.parse(self.get_data(path), path)
-        tree = with_dynamic_backend(tree) if fullname == _DYNAMIC else with_branch(tree, fullname)
+        other = _OTHERS.get(fullname)
+        tree = other(tree) if other is not None else with_branch(tree, fullname)
         return compile(tree, path, "exec", dont_inherit=True)
 
 
@@ -105,7 +165,7 @@ class Finder(importlib.abc.MetaPathFinder):
     """Finds the modules in which Keras chooses its backend."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
-        if fullname not in BRANCHES and fullname != _DYNAMIC:
+        if fullname not in BRANCHES and fullname not in _OTHERS:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if (

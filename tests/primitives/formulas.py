@@ -138,6 +138,7 @@ ELEMENTWISE: dict[str, Callable] = {
     "divide_no_nan": _guarded(lambda x, y: x / y, lambda x, y: y == 0),
     "multiply_no_nan": _guarded(lambda x, y: x * y, lambda x, y: y == 0),
     "xdivy": _guarded(lambda x, y: x / y, lambda x, y: x == 0),
+    "quotient": _guarded(lambda x, y: x / y, lambda x, y: x == 0),
     "xlogy": _guarded(lambda x, y: x * by_kind("log")(y), lambda x, y: x == 0),
     "xlog1py": _guarded(
         lambda x, y: x * (cmath.log(1 + y) if isinstance(y, complex) else math.log1p(y)), lambda x, y: x == 0

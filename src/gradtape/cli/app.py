@@ -99,6 +99,33 @@ def run(
     raise SystemExit(status)
 
 
+@app.command(context_settings={"ignore_unknown_options": True}, short_help="Draw the gradient that a program takes.")
+@click.argument("file")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.option("--out", metavar="PAGE.html", help="Write the page to this file; without it, a temporary one is opened in the browser.")
+@click.option("--gradient", type=click.IntRange(min=1), default=1, metavar="N", help="Which of the program's gradients; the first by default.")
+@click.option("--full-traceback", is_flag=True, help="Show gradtape's own lines in tracebacks, too.")
+def view(file: str, args: tuple[str, ...], out: str | None, gradient: int, full_traceback: bool) -> None:
+    """Run FILE, a script or a notebook, up to its first gradient, and draw what that was computed from.
+
+    The picture is one page that works offline. It steps through the forward and the backward pass and shows
+    values, local derivatives and adjoints beside the lines of the program. Functions under tf.function run as
+    plain Python.
+
+    The options of this command stand before FILE, those of the program behind it.
+    """
+    from .view import picture_of
+
+    try:
+        picture = picture_of(file, args, gradient, full_traceback)
+        page = picture.save(out) if out else picture.open()
+    except Refusal as refusal:
+        raise Refused(str(refusal)) from None
+    except OSError as error:
+        raise Refused(str(error)) from None
+    click.echo(f"{len(picture.scene['nodes'])} nodes, {len(picture.scene['steps'])} steps: {page}")
+
+
 @app.command(short_help="Train a small network on California housing.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training data.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Rows in a mini-batch.")
@@ -126,6 +153,32 @@ def demo(**options: Any) -> None:
         raise Refused(str(error)) from None
     except FloatingPointError as error:  # the learning rate was too high
         raise click.ClickException(str(error)) from None
+
+
+@app.command("compare", short_help="Differentiate a function at a point in all ways, side by side.")
+@click.argument("what", metavar="FILE_OR_FUNCTION")
+@click.option("--at", required=True, metavar="POINT", help='The arguments, as in "1.0,2.0"; vectors as in "[1,2],3".')
+@click.option("--name", help="The function in FILE; f, or the only one there is.")
+@click.option("--order", type=click.IntRange(1, 2), default=1, show_default=True, help="2 compares second derivatives.")
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), help="By default the first that the function takes.")
+@click.option("--plot", metavar="FILE.png", help="Draw the errors against the step size; .svg and .pdf, too.")
+def compare_command(what: str, at: str, name: str | None, order: int, dtype: str | None, plot: str | None) -> None:
+    """Differentiate one function at one point in all ways that apply, and show values, errors, work and time.
+
+    FILE_OR_FUNCTION is a Python file with a function f, written for gradtape or TensorFlow; or a function by
+    its module and name, such as math:gamma; or the function itself, as in 'lambda x: tf.sin(x) * x'. The
+    function gives one number.
+
+    The ways are the tape, forward mode, the symbolic derivative, the compiled tape, the complex step,
+    Richardson's extrapolation, scipy.differentiate, central and forward differences. Errors are relative to
+    the largest derivative, against the median of the ways that are exact but for rounding.
+    """
+    from .compare import run_compare
+
+    try:
+        click.echo(run_compare(what, at, name=name, order=order, dtype=dtype, plot=plot))
+    except Refusal as refusal:
+        raise Refused(str(refusal)) from None
 
 
 @app.command(short_help="Describe this installation.")

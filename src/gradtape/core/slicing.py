@@ -382,16 +382,63 @@ def _write_part(
 
 
 def _trace_part(trace: Any, v: Variable, key: Any, how: str, u: Tensor) -> None:
-    """``_write_part`` in a traced program: at a static index, or at one traced index along the first axis."""
-    if isinstance(key, Tensor) and key._special and not key._shape:
-        at = st.reshape(key, shape=(1,))
-        rest = v._shape[1:]
-        u = st.broadcast_to(u, shape=(1, *rest))
-        trace.update(v, partial(ix.write_rows, how=how, vectors=False, axis=0), at, u)
+    """``_write_part`` in a traced program, where integers of the key may have values only when it runs."""
+    shape = v._shape
+    form, holes = _open_index(key, len(shape))
+    if not holes:
+        index, _ = static_index(key, len(shape))
+        want = ix.strided_slice.shape(Aval(shape, v._d), index=index).shape
+        trace.update(v, partial(ix.write_slice, index=index, how=how), st.broadcast_to(u, shape=want))
         return
-    index, _ = static_index(key, len(v._shape))
-    want = ix.strided_slice.shape(Aval(v._shape, v._d), index=index).shape
-    trace.update(v, partial(ix.write_slice, index=index, how=how), st.broadcast_to(u, shape=want))
+    k = len(form)
+    while k and form[k - 1] == (None, None, None):  # a full slice
+        k -= 1
+    row = form[:k]
+    if all([i == ix.HOLE or type(i) is int for i in row]) and k <= len(shape):
+        it = iter(holes)
+        at = [_from_the_start(next(it) if i == ix.HOLE else i, n) for i, n in zip(row, shape, strict=False)]
+        u = st.broadcast_to(u, shape=shape[k:])
+        if k == 1:
+            u = st.reshape(u, shape=(1, *shape[1:]))
+            trace.update(v, partial(ix.write_rows, how=how, vectors=False, axis=0), st.reshape(at[0], shape=(1,)), u)
+        else:
+            trace.update(v, partial(ix.write_rows, how=how, vectors=True, axis=0), st.stack(*at, axis=0), u)
+        return
+    at = [st.cast(i, int64) for i in holes]
+    trace.update(v, partial(ix.write_open, form=form, how=how), u, st.stack(*at, axis=0))
+
+
+def _from_the_start(i: Any, n: int) -> Tensor:
+    """An index into ``n`` places, which may count from the end, as an int64 tensor that does not."""
+    if type(i) is int:
+        ix.strided_slice.shape(Aval((n,), int64), index=(i,))  # raises the user's error
+        return convert(i + n if i < 0 else i, None, int64)
+    i = st.cast(i, int64)
+    return ew.select(ew.less(i, st.zeros_like(i)), ew.add(i, st.full_like(i, value=n)), i)
+
+
+def _open_index(key: Any, rank: int) -> tuple[tuple, list]:
+    """A key as the ``form`` of the row ``write_open``, and the tensors that fill its holes."""
+    holes: list[Tensor] = []
+
+    def known(i: Any, read: Callable) -> Any:
+        tensor = i._read() if isinstance(i, Variable) else i
+        if isinstance(tensor, Tensor) and tensor._special and isinstance(j := _integer(tensor), Tensor):
+            holes.append(j)
+            return ix.HOLE
+        return read(i)
+
+    form: list = []
+    parts = key if type(key) is tuple else (key,)
+    for i in parts:
+        if isinstance(i, slice):
+            form.append(tuple([known(b, _bound) for b in (i.start, i.stop, i.step)]))
+        elif i is Ellipsis:
+            given = sum([j is not None and j is not Ellipsis for j in parts])
+            form.extend([(None, None, None)] * (rank - given))
+        else:
+            form.append(known(i, lambda i: i if i is None else _integer(i)))
+    return tuple(form), holes
 
 
 def _put(a: np.ndarray, index: tuple, value: Any) -> None:

@@ -99,7 +99,7 @@ class Tensor:
     @property
     def shape(self) -> TensorShape:
         """The TensorShape."""
-        return TensorShape(self._shape)
+        return TensorShape._of(self._shape)
 
     @property
     def _shape(self) -> tuple[Any, ...]:

@@ -20,7 +20,6 @@ from ..core.state import state
 from ..core.tensor import Tensor, _next_key, convert
 from ..core.variable import Variable, variable_of
 from ..ground import nest
-from ..ground.errors import invalid
 from ..ground.primitive import Primitive, not_implemented
 from ..primitives import elementwise as ew
 from ..primitives import structure as st
@@ -144,7 +143,7 @@ def _elementwise(p: Primitive, mask: int) -> Any:
 def _linear(p: Primitive, xs: tuple, ts: list, outs: list[Tensor], attrs: dict | None) -> list:
     """The row itself, on the tangents."""
     inputs = [
-        t if t is not None else x if p.rule(i) is None else st.zeros_like(x)
+        x if p.rule(i) is None else st.zeros_like(x) if t is None else t
         for i, (x, t) in enumerate(zip(xs, ts, strict=True))
     ]
     return _moving(p, apply(p, *inputs, **attrs or {}), outs)
@@ -154,7 +153,7 @@ def _multilinear(p: Primitive, xs: tuple, ts: list, outs: list[Tensor], attrs: d
     """The product rule: the sum of the row's values with one input's tangent in its place."""
     total: Any = None
     for i, t in enumerate(ts):
-        if t is not None:
+        if t is not None and p.rule(i) is not None:
             term = _moving(p, apply(p, *xs[:i], t, *xs[i + 1 :], **attrs or {}), outs)
             total = term if total is None else [ew.add(a, b) for a, b in zip(total, term, strict=True)]
     return total
@@ -269,7 +268,11 @@ class ForwardAccumulator:
                 f"{x!r} was specified as a primal multiple times. If it was intended, please sum the corresponding tangents."
             )
         t = convert(tangent, None, d)
-        if t._d is not d or len(t._shape) != len(shape) or any([None not in (m, n) and m != n for m, n in zip(t._shape, shape)]):
+        if (
+            t._d is not d
+            or len(t._shape) != len(shape)
+            or any([None not in (m, n) and m != n for m, n in zip(t._shape, shape)])
+        ):
             raise ValueError(
                 f"A tangent must have its primal's shape and dtype {d.name}{list(shape)}, but has {t._d.name}{list(t._shape)}."
             )

@@ -2,20 +2,63 @@
 
 from __future__ import annotations
 
+import copyreg
+import importlib
+from abc import ABCMeta
 from typing import Any
 
+from keras.src import api_export
 
-def renamed(mixin: type, cls: type) -> type:
-    """A subclass of Keras's ``cls`` with ``mixin`` before it, that goes by the same name: saved, it is ``cls``."""
-    return type(
-        cls.__name__,
-        (mixin, cls),
-        {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__},
-    )
+
+class Thin(ABCMeta):
+    """The class of thin subclasses. What is an instance of the stock class is one of the thin class, and the thin class serializes as the stock one."""
+
+    stock: type
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, cls.stock) if "stock" in cls.__dict__ else super().__instancecheck__(x)
+
+    def __subclasscheck__(cls, sub: type) -> bool:
+        return issubclass(sub, cls.stock) if "stock" in cls.__dict__ else super().__subclasscheck__(sub)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        """An instance: of the stock class, where the mixin only has other arguments for it."""
+        if "stock" in cls.__dict__ and hasattr(cls, "_instance"):
+            return cls._instance(cls.stock, *args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+
+def _found(module: str, name: str) -> type:
+    return getattr(importlib.import_module(module), name)
+
+
+def _pickled(cls: Thin) -> Any:
+    """A thin class pickles as where it is found, another class as its name."""
+    return (_found, cls.__dict__["place"]) if "stock" in cls.__dict__ else cls.__qualname__
+
+
+copyreg.pickle(Thin, _pickled)  # type: ignore[arg-type]
+
+
+def thin(mixin: type, cls: type, name: str | None = None) -> Any:
+    """A subclass of Keras's ``cls`` with ``mixin`` before it, that goes by the same name.
+
+    Args:
+        mixin: what goes before.
+        cls: the class.
+        name: the new class's name in the module of ``mixin``, by default that of ``cls``.
+    """
+    place = mixin.__module__, name or cls.__name__
+    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__, "stock": cls, "place": place}
+    new = Thin(cls.__name__, (mixin, cls), names)
+    public = api_export.get_name_from_symbol(cls)
+    if public is not None:
+        api_export.REGISTERED_OBJS_TO_NAMES[new] = public
+    return new
 
 
 class Namespace:
-    """The ``__getattr__`` of a module that offers Keras's names, its classes of one kind as subclasses with ``mixin``.
+    """The ``__getattr__`` of a module that offers Keras's names, its classes of one kind as thin subclasses.
 
     Args:
         keras: Keras's module.
@@ -35,9 +78,6 @@ class Namespace:
         if found is None:
             found = getattr(self.keras, name)
             if isinstance(found, type) and issubclass(found, self.base):
-                found = renamed(self.mixin, found)
+                found = thin(self.mixin, found)
             self.made[name] = found
         return found
-
-    def __dir__(self) -> list[str]:
-        return dir(self.keras)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ relu, elu, softplus, softsign, sigmoid, tanh = (
 )
 cast, reshape, transpose, stack, tile, gather = tf.cast, tf.reshape, tf.transpose, tf.stack, tf.tile, tf.gather
 shape, one_hot, stop_gradient, constant = tf.shape, tf.one_hot, tf.stop_gradient, tf.constant
+zeros_like, ones_like, identity, map_fn, foldl, foldr = tf.zeros_like, tf.ones_like, tf.identity, tf.map_fn, tf.foldl, tf.foldr
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
@@ -71,6 +73,89 @@ def dot(x: Any, y: Any) -> Any:
 def concatenate(tensors: Any, axis: int = -1) -> Any:
     """Tensors joined along an axis."""
     return tf.concat(tensors, axis)
+
+
+def cumsum(x: Any, axis: int = 0) -> Any:
+    """Running sums."""
+    return tf.cumsum(x, axis)
+
+
+def cumprod(x: Any, axis: int = 0) -> Any:
+    """Running products."""
+    return tf.math.cumprod(x, axis)
+
+
+def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = "int32") -> Any:
+    """Evenly spaced numbers."""
+    return tf.range(0 if stop is None else start, start if stop is None else stop, step, dtype)
+
+
+def eye(size: int, dtype: Any = None, name: str | None = None) -> Any:
+    """A variable with the identity matrix."""
+    return variable(np.eye(size), dtype, name)
+
+
+def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
+    """The products of two batches, summed over an axis of each; by default the last of x and the last but one of y."""
+    x, y = tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+    if axes is None:
+        axes = (len(x.shape) - 1, builtins.max(1, len(y.shape) - 2))
+    a, b = (axes, axes) if isinstance(axes, int) else axes
+    out = _keras.layers.Dot((a, b))([x, y]) if len(x.shape) <= 3 and len(y.shape) <= 3 else None
+    if out is None:
+        raise ValueError(f"batch_dot takes tensors of rank 2 or 3, but got shapes {tuple(x.shape)} and {tuple(y.shape)}: use tf.einsum.")
+    return out
+
+
+def repeat_elements(x: Any, rep: int, axis: int) -> Any:
+    """Each part along an axis repeated."""
+    return tf.repeat(x, rep, axis)
+
+
+def repeat(x: Any, n: int) -> Any:
+    """(rows, columns) as (rows, n, columns)."""
+    return tf.repeat(tf.expand_dims(x, 1), n, 1)
+
+
+def reverse(x: Any, axes: Any) -> Any:
+    """Reversed along axes."""
+    return tf.reverse(x, [axes] if isinstance(axes, int) else axes)
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """x / 5 + 1 / 2 within 0 and 1, as in Keras 2."""
+    return tf.clip_by_value(0.2 * tf.convert_to_tensor(x) + 0.5, 0.0, 1.0)
+
+
+def dropout(x: Any, level: float, noise_shape: Any = None, seed: Any = None) -> Any:
+    """Elements set to 0 with probability ``level``, the others scaled up."""
+    return tf.nn.dropout(x, level, noise_shape, seed)
+
+
+def update(x: Any, new_x: Any) -> Any:
+    """Assign to a variable."""
+    return x.assign(new_x)
+
+
+def update_add(x: Any, increment: Any) -> Any:
+    """Add to a variable."""
+    return x.assign_add(increment)
+
+
+def update_sub(x: Any, decrement: Any) -> Any:
+    """Subtract from a variable."""
+    return x.assign_sub(decrement)
+
+
+def count_params(x: Any) -> int:
+    """The number of elements."""
+    return int(np.prod(tuple(x.shape)))
+
+
+def print_tensor(x: Any, message: str = "", summarize: int = 3) -> Any:
+    """Print x, and give it."""
+    tf.print(message, x, summarize=summarize)
+    return x
 
 
 def flatten(x: Any) -> Any:
@@ -165,6 +250,27 @@ def random_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any
 def random_uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
     """Uniform numbers."""
     return tf.random.uniform(shape, minval, maxval, dtype or _keras.backend.floatx(), seed)
+
+
+def random_bernoulli(shape: Any, p: float = 0.0, dtype: Any = None, seed: Any = None) -> Any:
+    """1 with probability ``p``, else 0."""
+    return cast(random_uniform(shape, seed=seed) < p, dtype or _keras.backend.floatx())
+
+
+def truncated_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Normal numbers, those beyond two deviations drawn again."""
+    return tf.random.truncated_normal(shape, mean, stddev, dtype or _keras.backend.floatx(), seed)
+
+
+def in_top_k(predictions: Any, targets: Any, k: int) -> Any:
+    """Whether each target is among the k greatest predictions of its row."""
+    return tf.math.in_top_k(targets, predictions, k)
+
+
+def bias_add(x: Any, bias: Any, data_format: Any = None) -> Any:
+    """A bias for each channel added."""
+    first = data_format == "channels_first" and len(x.shape) > 2
+    return x + tf.reshape(bias, [-1] + [1] * (len(x.shape) - 2)) if first else x + bias
 
 
 def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:

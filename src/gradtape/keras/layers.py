@@ -1,4 +1,4 @@
-"""Keras's layers, which also take ``batch_input_shape`` and ``weights``, and keep raw variables."""
+"""Keras's layers, which also take ``batch_input_shape`` and ``weights``."""
 
 from __future__ import annotations
 
@@ -6,35 +6,53 @@ import functools
 from typing import Any
 
 from . import _keras
-from ._spelling import Namespace, renamed
-from ._tracking import Tracking
+from ._spelling import Namespace
 
 
-class _Old(Tracking):
+def _modern(stock: type, kwargs: dict) -> Any:
+    """Put the shape into today's words; gives the weights."""
+    shape = kwargs.pop("batch_input_shape", None)
+    if shape is not None:
+        batch = issubclass(stock, _keras.layers.InputLayer)
+        kwargs["batch_shape" if batch else "input_shape"] = tuple(shape) if batch else tuple(shape)[1:]
+    return kwargs.pop("weights", None)
+
+
+def _give(layer: Any, weights: Any) -> None:
+    """Set the weights as soon as there are any."""
+    if layer.built:
+        layer.set_weights(weights)
+        return
+    build = layer.build
+
+    @functools.wraps(build)
+    def build_and_set(*args: Any, **kwargs: Any) -> None:
+        del layer.__dict__["build"]
+        build(*args, **kwargs)
+        layer.set_weights(weights)
+
+    layer.__dict__["build"] = build_and_set
+
+
+class _Old:
     """The spellings of Keras 2, before any of Keras's layers."""
 
-    def __init__(self, *args: Any, batch_input_shape: Any = None, weights: Any = None, **kwargs: Any) -> None:
-        if batch_input_shape is not None:
-            kwargs["batch_shape" if isinstance(self, _keras.layers.InputLayer) else "input_shape"] = (
-                tuple(batch_input_shape) if isinstance(self, _keras.layers.InputLayer) else tuple(batch_input_shape)[1:]
-            )
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # of a class of the user's; the arrays of `weights` are given to the layers that Keras has
+        weights = _modern(type(self), kwargs)
         super().__init__(*args, **kwargs)
         if weights is not None:
-            build = self.build  # type: ignore[attr-defined]
+            _give(self, weights)
 
-            @functools.wraps(build)
-            def build_and_set(*a: Any, **k: Any) -> None:
-                build(*a, **k)
-                self.set_weights(weights)  # type: ignore[attr-defined]
-
-            self.__dict__["build"] = build_and_set
-
-
-class _Base(Tracking):
-    """Before ``Layer`` itself, from which users derive."""
+    @staticmethod
+    def _instance(stock: type, *args: Any, **kwargs: Any) -> Any:
+        weights = _modern(stock, kwargs)
+        layer = stock(*args, **kwargs)
+        if weights is not None:
+            _give(layer, weights)
+        return layer
 
 
-Layer: Any = renamed(_Base, _keras.layers.Layer)
 _get = Namespace(_keras.layers, _keras.layers.Layer, _Old)
 
 

@@ -1,32 +1,79 @@
-"""Keras's models, which also keep raw variables."""
+"""Keras's models, whose optimizers have the old spellings too."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-from . import _keras
-from ._tracking import Tracking
+from keras.src.models.functional import Functional as _KerasFunctional
+from keras.src.models.model import functional_init_arguments
+
+from . import _keras, optimizers
+from ._spelling import thin
 
 
-class Model(Tracking, _keras.Model):
-    """``keras.Model``, of which ``self.v = tf.Variable(...)`` makes ``v`` one of its weights."""
+class _Old:
+    """Before any of Keras's models."""
 
-    __module__ = _keras.Model.__module__
+    def compile(self, optimizer: Any = "rmsprop", *args: Any, **kwargs: Any) -> None:
+        """See ``keras.Model.compile``; an optimizer that is given by name also has ``lr`` and ``minimize``."""
+        super().compile(optimizers.get(optimizer), *args, **kwargs)  # type: ignore[misc]
+
+
+class _OldModel(_Old):
+    """Before ``keras.Model``: a functional model where inputs and outputs are given."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """A functional model where inputs and outputs are given."""
-        if cls is Model and (args or {"inputs", "outputs"} & kwargs.keys()):
-            return _keras.Model(*args, **kwargs)
-        return super().__new__(cls, *args, **kwargs)
+        if cls is Model and functional_init_arguments(args, kwargs):
+            return _Functional(*args, **kwargs)
+        return super().__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if functional_init_arguments(args, kwargs) and not isinstance(self, _KerasFunctional):
+            _make_functional(type(self))
+            _Functional.__init__(self, *args, **kwargs)
+        else:
+            super().__init__(*args, **kwargs)
 
 
-class Sequential(Tracking, _keras.Sequential):
-    """``keras.Sequential``, which also takes what the old spellings of layers bring."""
+def _make_functional(cls: type) -> None:
+    """Put the functional model in the place of ``Model`` among the bases of a class of the user's."""
+    if cls is not object and cls is not Model:
+        cls.__bases__ = tuple([_Functional if b is Model else b for b in cls.__bases__])
+        for b in cls.__bases__:
+            if b is not _Functional and Model in b.__mro__:
+                _make_functional(b)
 
-    __module__ = _keras.Sequential.__module__
+
+Sequential: Any = thin(_Old, _keras.Sequential)
+_Functional: Any = thin(_Old, _KerasFunctional, "_Functional")
+Model: Any = thin(_OldModel, _keras.Model)
 
 
-Model.__doc__, Sequential.__doc__ = _keras.Model.__doc__, _keras.Sequential.__doc__
+def _old(model: Any) -> Any:
+    """A model that Keras made, with the old spellings: of itself, its optimizer and the models in it."""
+    for part in (model, *getattr(model, "layers", ())):
+        if part is not model and isinstance(part, _keras.Model):
+            _old(part)
+    for cls in (Sequential, _Functional):
+        if type(model) is cls.stock:
+            model.__class__ = cls
+    if getattr(model, "optimizer", None) is not None:
+        optimizers.old(model.optimizer)
+    return model
+
+
+def _making(make: Any) -> Any:
+    @functools.wraps(make)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        return _old(make(*args, **kwargs))
+
+    return made
+
+
+load_model, clone_model, model_from_json = (
+    _making(f) for f in (_keras.models.load_model, _keras.models.clone_model, _keras.models.model_from_json)
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from typing import Any
 
 import gradtape as tf
-from gradtape.ground.errors import none_gradient
+from gradtape.ground.errors import NoneGradientError, none_gradient, user_line
 
 from . import _keras
-from ._spelling import Namespace
+from ._spelling import Namespace, thin
 
 schedules = _keras.optimizers.schedules
+
+
+class _OldDecay:
+    """``lr / (1 + decay * iterations)``, as ``decay`` asked for in Keras 2, with an ``lr`` that can be set. It saves as the stock schedule."""
+
+    def __init__(self, lr: float, decay: float) -> None:
+        super().__init__(lr, 1, decay)  # type: ignore[call-arg]
+        with tf.init_scope():
+            self.initial_learning_rate = _keras.Variable(lr, trainable=False, name="learning_rate")
+
+    def get_config(self) -> dict:
+        """What the stock schedule is made from."""
+        return {**super().get_config(), "initial_learning_rate": float(self.initial_learning_rate)}  # type: ignore[misc]
+
+
+_Decay: Any = thin(_OldDecay, schedules.InverseTimeDecay, "_Decay")
 
 
 class _Old:
@@ -28,7 +46,7 @@ class _Old:
             rate = float(rate)  # Keras 3 refuses ints
         if decay:
             start = float(rate if rate is not None else _default_rate(type(self)))
-            rate = schedules.InverseTimeDecay(start, 1, decay)
+            rate = _Decay(start, decay)
         if rate is not None:
             if args:
                 args = (rate, *args[1:])
@@ -38,12 +56,17 @@ class _Old:
 
     @property
     def lr(self) -> Any:
-        """The learning rate."""
-        return self.learning_rate  # type: ignore[attr-defined]
+        """The learning rate: a variable, unless it follows a schedule."""
+        rate = self._learning_rate  # type: ignore[attr-defined]
+        return rate.initial_learning_rate if type(rate) is _Decay else self.learning_rate  # type: ignore[attr-defined]
 
     @lr.setter
     def lr(self, value: Any) -> None:
-        self.learning_rate = value
+        rate = self._learning_rate  # type: ignore[attr-defined]
+        if type(rate) is _Decay:
+            rate.initial_learning_rate.assign(value)
+        else:
+            self.learning_rate = value
 
     def minimize(
         self, loss: Any, var_list: Any, tape: Any = None, grad_loss: Any = None, name: str | None = None
@@ -63,13 +86,19 @@ class _Old:
                 "`tape` is required when a `Tensor` loss is passed: give a function of no arguments, or the tape."
             )
         if callable(loss):
-            with tf.GradientTape() as tape:
+            with tf.GradientTape(persistent=True) as tape:  # which can be asked for reasons afterwards
                 if not callable(var_list):
                     tape.watch(var_list)
                 value = loss()
             loss = value
         variables = list(tf.nest.flatten(var_list() if callable(var_list) else var_list))
-        return self.apply_gradients(list(zip(tape.gradient(loss, variables, grad_loss), variables)))
+        gradients = tape.gradient(loss, variables, grad_loss)
+        if any([g is None for g in gradients]):
+            _complain(tape, loss, variables, gradients)
+            pairs = [(g, v) for g, v in zip(gradients, variables) if g is not None]
+        else:
+            pairs = list(zip(gradients, variables))
+        return self.apply_gradients(pairs)
 
     def apply_gradients(self, grads_and_vars: Any, name: str | None = None, **kwargs: Any) -> Any:
         """Update variables by their gradients.
@@ -95,24 +124,36 @@ class _Old:
         new = [v for v in variables if id(v) not in ids]
         if not new:
             return
+        slots = {k: list(v) if isinstance(v, list) else [v] for k, v in vars(self).items() if _are_slots(v, len(known))}
         with tf.init_scope():
-            kept = {k: list(v) for k, v in vars(self).items() if _are_slots(v, len(known))}
-            old = {id(v) for slots in kept.values() for v in slots}
-            self._variables[:] = [v for v in self._variables if id(v) not in old]  # type: ignore[attr-defined]
             self.built = False
             self.build(known + new)  # type: ignore[attr-defined]
-            for name, slots in kept.items():
-                for fresh, slot in zip(getattr(self, name), slots):
-                    fresh.assign(slot.value)
+        same = {}  # what was made anew for what is there; traced functions know the old ones
+        for name, old in slots.items():
+            now = getattr(self, name)
+            same.update({id(a): b for a, b in zip(now if isinstance(now, list) else [now], old)})
+            vars(self)[name] = [same.get(id(v), v) for v in now] if isinstance(now, list) else old[0]
+        mine = self._variables  # type: ignore[attr-defined]
+        mine[:] = list({id(v): v for v in [same.get(id(v), v) for v in mine]}.values())
+
+
+def _complain(tape: Any, loss: Any, variables: list, gradients: list) -> None:
+    """Say which variables have no gradient and why: an error where none has one, else a warning."""
+    without = [v for v, g in zip(variables, gradients) if g is None]
+    reasons = "\n".join([str(tape.explain(loss, getattr(v, "handle", v))) for v in without])
+    if len(without) == len(variables):
+        raise NoneGradientError(f"minimize: no variable has a gradient.\n{reasons}{user_line()}")
+    warnings.warn(f"minimize leaves variables as they are that have no gradient.\n{reasons}", stacklevel=3)
 
 
 def _are_slots(value: Any, n: int) -> bool:
+    """Whether an optimizer's attribute is a variable, or has one for each of ``n`` variables."""
+    if isinstance(value, _keras.Variable):
+        return True
     return isinstance(value, list) and len(value) == n > 0 and all([isinstance(v, _keras.Variable) for v in value])
 
 
 def _default_rate(cls: type) -> float:
-    import inspect
-
     for base in cls.__mro__[1:]:
         found = inspect.signature(base.__init__).parameters.get("learning_rate")
         if found is not None:
@@ -123,18 +164,21 @@ def _default_rate(cls: type) -> float:
 _get = Namespace(_keras.optimizers, _keras.optimizers.Optimizer, _Old)
 
 
-def __getattr__(name: str) -> Any:
-    if name == "legacy":
-        return _Legacy()
-    return _get(name)
-
-
 class _Legacy:
+    """``optimizers.legacy``: the same optimizers."""
+
     def __getattr__(self, name: str) -> Any:
         return _get(name)
 
+    def __dir__(self) -> list[str]:
+        return dir(_keras.optimizers)
 
-legacy = _Legacy()  # type: ignore[assignment]
+
+legacy = _Legacy()
+
+
+def __getattr__(name: str) -> Any:
+    return _get(name)
 
 
 def __dir__() -> list[str]:
@@ -143,8 +187,13 @@ def __dir__() -> list[str]:
 
 def get(identifier: Any) -> Any:
     """An optimizer from its name, its config, or itself."""
-    if isinstance(identifier, str):
-        names = {n.lower(): n for n in dir(_keras.optimizers)}
-        if identifier.lower() in names:
-            return _get(names[identifier.lower()])()
-    return _keras.optimizers.get(identifier)
+    found = _keras.optimizers.get(identifier)
+    return found if found is identifier else old(found)
+
+
+def old(optimizer: Any) -> Any:
+    """An optimizer of Keras's own made to take the old spellings; others stay as they are."""
+    cls = type(optimizer)
+    if getattr(_keras.optimizers, cls.__name__, None) is cls:
+        optimizer.__class__ = _get(cls.__name__)
+    return optimizer

@@ -12,7 +12,7 @@ import numpy as np
 from ..ground.dtypes import ANY, BOOL, NUMERIC, REAL, int64
 from ..ground.errors import InvalidArgumentError, invalid
 from ..ground.primitive import Aval, Primitive
-from ..ground.shapes import TensorShape, broadcast, dims_text
+from ..ground.shapes import TensorShape, dims_text
 from . import elementwise as ew
 from . import structure as st
 
@@ -639,9 +639,9 @@ def _write_slice(x: Any, updates: Any, *, index: tuple, how: str) -> Any:
 
 
 def _write_slice_shape(x: Aval, updates: Aval, *, index: tuple, how: str) -> Aval:
-    part = _slice_shape(x, index=index).shape
-    if broadcast(part, updates.shape) != part:
-        raise invalid(f"Cannot broadcast input shape {list(updates.shape)} into final shape {list(part)}")
+    part, have = _slice_shape(x, index=index).shape, updates.shape
+    if len(have) > len(part) or any([h not in (1, w, None) for h, w in zip(have[::-1], part[::-1], strict=False)]):
+        raise invalid(f"Cannot broadcast input shape {dims_text(have)} into final shape {dims_text(part)}")
     return x
 
 
@@ -672,7 +672,11 @@ def _write_open_shape(x: Aval, updates: Aval, at: Aval, *, form: tuple, how: str
     return x
 
 
-_OPEN = (((HOLE, (None, HOLE, None)), [2, 1]), (((HOLE, None, None), None, 1), [-3]), (((1, HOLE, HOLE), HOLE), [4, 2, 0]))
+_OPEN = (
+    ((HOLE, (None, HOLE, None)), [2, 1]),
+    (((HOLE, None, None), None, 1), [-3]),
+    (((1, HOLE, HOLE), HOLE), [4, 2, 0]),
+)
 
 write_open = Primitive("write_open", "x updates at", _write_open, shape=_write_open_shape, accepts=NUMERIC,
                        cases=lambda rng: [((_some(rng, 4, 2), _some(rng), np.array(at)), {"form": form, "how": how}) for form, at in _OPEN for how in ("update", "add", "sub")],

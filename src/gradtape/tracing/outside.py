@@ -212,7 +212,7 @@ def init_scope() -> Iterator[None]:
     ... def f():
     ...     with tf.init_scope():
     ...         return tf.executing_eagerly()
-    >>> f()
+    >>> bool(f())
     True
     """
     trace, tapes = state.trace, state.tapes

@@ -3,6 +3,7 @@
 from keras.src.backend.common.name_scope import name_scope
 
 from . import random
+from .ops import core, image, linalg, math, nn, numpy
 from .ops.core import (
     IS_THREAD_SAFE,
     SUPPORTS_COMPLEX_DTYPES,
@@ -26,7 +27,6 @@ from .ops.core import (
     stop_gradient,
     vectorized_map,
 )
-from .ops import core, image, linalg, math, nn, numpy
 from .rnn import bidirectional_gru, bidirectional_lstm, cudnn_ok, gru, lstm
 from .rnn import rnn as _rnn
 from .variable import Variable

@@ -9,7 +9,8 @@ from keras.src import tree
 
 import gradtape as tf
 
-from .ops.core import convert_to_tensor, scan
+from .ops._promotion import result_type
+from .ops.core import cast, convert_to_tensor, scan
 
 
 def _time_first(x: Any) -> Any:
@@ -167,7 +168,10 @@ _gru_program = tf.function(_gru, autograph=False)
 
 
 def _tensors(*xs: Any) -> list:
-    return [None if x is None else convert_to_tensor(x) for x in xs]
+    """The arguments as tensors of one dtype."""
+    xs = [None if x is None else convert_to_tensor(x) for x in xs]
+    dtype = result_type(*[x.dtype.name for x in xs if x is not None])
+    return [None if x is None else cast(x, dtype) for x in xs]
 
 
 def lstm(inputs: Any, initial_state_h: Any, initial_state_c: Any, mask: Any, kernel: Any, recurrent_kernel: Any, bias: Any, activation: Callable,

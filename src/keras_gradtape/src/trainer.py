@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,25 @@ from keras.src.utils.python_utils import pythonify_logs
 
 import gradtape as tf
 
-from .ops.core import convert_to_numpy
+from .ops.core import convert_to_numpy, convert_to_tensor
+from .steps import Rows, Steps, observed
 
 
-def _rows(x: Any) -> int:
+def _length(x: Any) -> int:
     """The number of rows in a batch."""
     return next(i for i in tree.flatten(x) if i is not None).shape[0]
+
+
+def _looks_up(model: Any) -> bool:
+    """Whether a layer looks its inputs up with TensorFlow's tables, for which it must have their values."""
+    tables = "IndexLookup", "Hashing", "HashedCrossing", "TextVectorization"
+    return any(
+        [
+            c.__name__ in tables and c.__module__.startswith("keras.")
+            for layer in model._flatten_layers()
+            for c in type(layer).__mro__
+        ]
+    )
 
 
 class GradtapeTrainer(base_trainer.Trainer):
@@ -48,7 +61,7 @@ class GradtapeTrainer(base_trainer.Trainer):
             y_pred = self._predicted(x, True)
             loss = self._compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
             scaled = self.optimizer.scale_loss(loss) if self.optimizer is not None else loss
-        self._loss_tracker.update_state(loss, sample_weight=_rows(x))
+        self._loss_tracker.update_state(loss, sample_weight=_length(x))
         if weights:
             self.optimizer.apply(tape.gradient(scaled, weights), weights)
         else:
@@ -60,7 +73,7 @@ class GradtapeTrainer(base_trainer.Trainer):
         x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
         y_pred = self._predicted(x, False)
         loss = self._compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
-        self._loss_tracker.update_state(loss, sample_weight=_rows(x))
+        self._loss_tracker.update_state(loss, sample_weight=_length(x))
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -69,32 +82,29 @@ class GradtapeTrainer(base_trainer.Trainer):
         return self._predicted(x, False)
 
     # -- steps as programs ------------------------------------------------------------------------------------------------
-    def _compiled(self, step: Callable, many: Callable) -> Callable:
-        """A function of a list of batches. Batches of one form go into one program as a loop over them."""
-        if self.run_eagerly:
-            return lambda batches: many(_as_tensors(batches), step)
-        one = tf.function(lambda data: step(data), autograph=False)
-        if self.steps_per_execution == 1:
-            return lambda batches: one(batches[0])
-        several = tf.function(lambda *batches: many(batches, step), autograph=False)
-        return lambda batches: several(*batches) if len(batches) > 1 else one(batches[0])
+    def _compiled(self, step: Callable, joined: bool = False) -> Callable:
+        """A function of a list of batches."""
+        if not self.run_eagerly and not _looks_up(self):
+            return Steps(lambda data: step(data), joined)
+        run = _joined if joined else _last
+        return lambda batches: run([step(_as_tensors(data)) for data in batches])
 
     def make_train_function(self, force: bool = False) -> Any:
         """Prepare ``train_function``."""
         if self.train_function is None or force:
-            self.train_function = self._compiled(self.train_step, _last)
+            self.train_function = self._compiled(self.train_step)
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Any:
         """Prepare ``test_function``."""
         if self.test_function is None or force:
-            self.test_function = self._compiled(self.test_step, _last)
+            self.test_function = self._compiled(self.test_step)
         return self.test_function
 
     def make_predict_function(self, force: bool = False) -> Any:
         """Prepare ``predict_function``."""
         if self.predict_function is None or force:
-            self.predict_function = self._compiled(self.predict_step, _joined)
+            self.predict_function = self._compiled(self.predict_step, joined=True)
         return self.predict_function
 
     # -- loops over the data ----------------------------------------------------------------------------------------------
@@ -138,16 +148,14 @@ class GradtapeTrainer(base_trainer.Trainer):
         batches.reset()
         calls = self._callbacks(callbacks, verbose, add_history=True, epochs=epochs, steps=batches.num_batches)
         self.stop_training = False
-        self.make_train_function()
+        rows = self._rows(batches, self.make_train_function(), calls, "train")
         self._eval_epoch_iterator = None
         training_logs: dict = {}
         calls.on_train_begin()
         for epoch in range(self._initial_epoch or initial_epoch, epochs):
             self.reset_metrics()
             calls.on_epoch_begin(epoch)
-            logs = self._epoch(
-                batches, calls.on_train_batch_begin, self.train_function, calls.on_train_batch_end, "stop_training"
-            )
+            logs = self._epoch(batches, self.train_function, calls, "train", rows, epochs - epoch)
             epoch_logs = dict(self._get_metrics_result_or_logs(logs))
             if validation is not None and self._should_eval(epoch, validation_freq):
                 if self._eval_epoch_iterator is None:  # made once for all epochs
@@ -172,16 +180,52 @@ class GradtapeTrainer(base_trainer.Trainer):
         calls.on_train_end(logs=training_logs)
         return self.history
 
-    def _epoch(self, batches: EpochIterator, begin: Callable, run: Callable, end: Callable, stop: str) -> Any:
-        """Run over the batches once; the last step's logs."""
+    def _epoch(
+        self, batches: EpochIterator, run: Callable, calls: Any, kind: str, rows: Rows | None = None, epochs: int = 1
+    ) -> Any:
+        """Run over the batches once; the last step's logs.
+
+        Args:
+            batches: the data.
+            run: what to do with a list of batches.
+            calls: the callbacks.
+            kind: "train", "test" or "predict".
+            rows: the same data, if they may be taken many batches at a time.
+            epochs: that are still to come, with this one.
+        """
+        begin, end = getattr(calls, f"on_{kind}_batch_begin"), getattr(calls, f"on_{kind}_batch_end")
+        stop = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}[kind]
         logs: Any = {}
-        for begin_step, end_step, data in batches:
-            begin(begin_step)
-            logs = run(data)
-            end(end_step, logs)
+        steps = batches if rows is None else self._blocks(rows, run, epochs)
+        for first, last, data in steps:
+            begin(first)
+            logs = run(data) if rows is None else data()
+            end(last, logs)
             if getattr(self, stop):
                 break
         return logs
+
+    def _blocks(self, rows: Rows, run: Any, epochs: int) -> Iterator[tuple[int, int, Callable]]:
+        """First and last step and the work, for blocks of steps."""
+        rows.shuffle()
+        i, room = 0, 0
+        while i < rows.count:
+            if not room and i < rows.full:
+                room = run.in_block(rows.full, rows.nbytes, rows.count * epochs - i)
+                room = 0 if room == 1 else room
+            if room and i < rows.full:
+                n = min(room, rows.full - i)
+                yield i, i + n - 1, lambda: run.many(tf.constant(n), rows.block(i, n, room))  # noqa: B023
+            else:
+                n = 1
+                yield i, i, lambda: run.timed(rows.one(i))  # noqa: B023
+            i += n
+
+    def _rows(self, batches: EpochIterator, run: Any, calls: Any, kind: str) -> Rows | None:
+        """The data, if many batches may be taken at a time: nobody looks between them, and they can be read ahead."""
+        if not isinstance(run, Steps) or self.steps_per_execution > 1 or observed(calls, kind):
+            return None
+        return Rows.of(batches)
 
     @traceback_utils.filter_traceback
     def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, verbose: Any = "auto", sample_weight: Any = None,
@@ -196,13 +240,11 @@ class GradtapeTrainer(base_trainer.Trainer):
         self._symbolic_build(iterator=batches)
         batches.reset()
         calls = self._callbacks(callbacks, verbose, epochs=1, steps=batches.num_batches)
-        self.make_test_function()
+        rows = self._rows(batches, self.make_test_function(), calls, "test")
         self.stop_evaluating = False
         calls.on_test_begin()
         self.reset_metrics()
-        logs = self._epoch(
-            batches, calls.on_test_batch_begin, self.test_function, calls.on_test_batch_end, "stop_evaluating"
-        )
+        logs = self._epoch(batches, self.test_function, calls, "test", rows)
         logs = pythonify_logs(self._get_metrics_result_or_logs(logs))
         calls.on_test_end(logs)
         return logs if return_dict else self._flatten_metrics_in_order(logs)
@@ -223,12 +265,12 @@ class GradtapeTrainer(base_trainer.Trainer):
         self.stop_predicting = False
         parts: list[Any] = []
 
-        def end(step: int, outputs: Any) -> None:
-            parts.append(outputs)
-            calls.on_predict_batch_end(step, {"outputs": outputs})
+        def run(data: list) -> dict:
+            parts.append(self.predict_function(data))
+            return {"outputs": parts[-1]}
 
         calls.on_predict_begin()
-        self._epoch(batches, calls.on_predict_batch_begin, self.predict_function, end, "stop_predicting")
+        self._epoch(batches, run, calls, "predict")
         calls.on_predict_end()
         arrays = [tree.map_structure(convert_to_numpy, p) for p in parts]
         return arrays[0] if len(arrays) == 1 else tree.map_structure(lambda *a: np.concatenate(a), *arrays)
@@ -267,20 +309,12 @@ class GradtapeTrainer(base_trainer.Trainer):
 
 
 def _as_tensors(data: Any) -> Any:
-    from .ops.core import convert_to_tensor
-
     return tree.map_structure(lambda v: v if v is None else convert_to_tensor(v), data)
 
 
-def _last(batches: Any, step: Callable) -> Any:
-    """The step on each batch; the last one's logs. Traced over batches of one form it is one loop."""
-    logs = None
-    for data in batches:
-        logs = step(data)
-    return logs
+def _last(outs: list) -> Any:
+    return outs[-1]
 
 
-def _joined(batches: Any, step: Callable) -> Any:
-    """The step on each batch; the outputs joined."""
-    outs = [step(data) for data in batches]
+def _joined(outs: list) -> Any:
     return outs[0] if len(outs) == 1 else tree.map_structure(lambda *parts: tf.concat(parts, axis=0), *outs)

@@ -18,7 +18,8 @@ class Variable(KerasVariable):
             self._value = value
             return
         with tf.init_scope():  # also where a layer is built while a function is traced
-            self._value = tf.Variable(value, dtype=self._dtype, trainable=self._trainable, name=self._name)
+            value = self._convert_to_tensor(value, self._dtype)
+            self._value = tf.Variable(value, trainable=self._trainable, name=self._name)
 
     def _initialize_with_initializer(self, initializer: Any) -> None:
         with tf.init_scope():

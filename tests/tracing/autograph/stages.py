@@ -27,6 +27,9 @@ class Stage:
     def bounds(self, x: Any) -> Any:
         return None
 
+    def index(self, start: Any, limit: Any, delta: Any) -> Any:
+        return self.op(int, start)
+
     def length(self, x: Any) -> Any:
         return self.op(len, x)
 
@@ -49,7 +52,15 @@ class Stage:
         return self.op(function, *args) if not kwargs else NotImplemented
 
     def for_range(
-        self, start: Any, limit: Any, delta: Any, body_fn: Any, init: Any, extra_cond: Any, names: Any
+        self,
+        start: Any,
+        limit: Any,
+        delta: Any,
+        body_fn: Any,
+        init: Any,
+        extra_cond: Any,
+        names: Any,
+        invariants: Any = (),
     ) -> Any:
         more = lambda i: self.op(lambda i, limit, delta: i < limit if delta > 0 else i > limit, i, limit, delta)
         if extra_cond is None:
@@ -156,7 +167,7 @@ class Both(Stage):
             out.append(rebuilt(x, iter(leaves)))
         return tuple(out)
 
-    def while_loop(self, cond_fn: Any, body_fn: Any, init: Any, names: Any) -> Any:
+    def while_loop(self, cond_fn: Any, body_fn: Any, init: Any, names: Any, invariants: Any = ()) -> Any:
         assert len(init) == len(names) and not any(x is UNSET for x in init)
         state = self.fresh(init)
         with self.on(False):  # a tracer always goes through test and body
@@ -294,7 +305,7 @@ class Graphs(Stage):
         self.graph.steps.append(step)
         return tuple(out)
 
-    def while_loop(self, cond_fn: Any, body_fn: Any, init: Any, names: Any) -> Any:
+    def while_loop(self, cond_fn: Any, body_fn: Any, init: Any, names: Any, invariants: Any = ()) -> Any:
         assert not any(x is UNSET for x in init)
         first = [self.seen(x) for entry in init for x in flatten(entry)]
         fresh = lambda: [Symbol(self, self.example(x)) if is_number(x) else x for x in first]

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from .emit import LIBM, emitter_of
+from .emit import FEW, LIBM, emitter_of
 from .host import Unsupported, host
-from .ir import F32, F64, I1, I32, I64, PTR, Code, Module, Type, Val, where
+from .ir import F32, F64, I1, I64, PTR, Code, Module, Type, Val, where
 
 BYTES = 1 << 18  # the intermediate results of one block should fit into the second-level cache
 LEAST, MOST = 128, 1024  # elements of a block
@@ -64,8 +64,6 @@ class Step:
 # -- the rows --------------------------------------------------------------------------------------------------------------
 
 _SIGNATURE = [(PTR, 0), (PTR, 0), (PTR, 0), (PTR, 0), (I64, 0)]
-_COMMON = ("add", "subtract", "multiply", "divide", "negative")  # made together, in one module
-_PATTERNS = {1: ((False,),), 2: ((False, False), (False, True), (True, False))}
 
 
 def _symbol(name: str, attrs: dict[str, Any], singles: tuple[bool, ...], bools: tuple[bool, ...]) -> str:
@@ -106,14 +104,16 @@ def _write_row(
         code.store(y.spread(lanes), code.offset(to, i, t.size), mask)
         code.mask = None
 
-    whole = code.pure(f"and i64 {n.name}, {-lanes}", I64)
-    # two vectors at a time: the loop costs as much as an addition
-    pairs = code.pure(f"and i64 {n.name}, {-2 * lanes}", I64)
-    code.loop(0, pairs, 2 * lanes, [], lambda i, _: (vector(i, None), vector(i + lanes, None), [])[2])
+    # of cheap rows two vectors at a time: the loop costs as much as an addition
+    step = 2 * lanes if e.cost <= FEW else lanes
+    whole = code.pure(f"and i64 {n.name}, {-step}", I64)
     with code.scope():
-        code.loop(pairs, whole, lanes, [], lambda i, _: (vector(i, None), [])[1])
-    left = code.pure(f"sub i64 {n.name}, {whole.name}", I64)
-    code.when(left > 0, lambda: vector(whole, code.lanes_of(range(lanes), I32) < left.to(I32).spread(lanes)))
+        code.loop(0, whole, step, [], lambda i, _: ([vector(i + k, None) for k in range(0, step, lanes)], [])[1])
+    count = code.lanes_of(range(lanes), I64)
+    with code.scope():
+        left = code.pure(f"sub i64 {n.name}, {whole.name}", I64)
+        ends = code.pure(f"and i64 {(left + (lanes - 1)).name}, {-lanes}", I64)
+        code.loop(whole, whole + ends, lanes, [], lambda i, _: (vector(i, count < (n - i).spread(lanes)), [])[1])
     code.write("ret void")
     code.close()
 
@@ -127,7 +127,6 @@ _LOOP = """
 declare ptr @malloc(i64)
 declare void @free(ptr)
 declare i64 @llvm.umin.i64(i64, i64)
-declare void @parallel.dispatch(ptr, ptr, i64)
 
 define internal void @turns(ptr %table, i64 %first, i64 %last) nounwind {
 entry:
@@ -243,14 +242,14 @@ done:
   ret void
 }
 
-define void @run(ptr %table, i64 %count) nounwind {
-  %one = icmp sle i64 %count, 1
-  br i1 %one, label %alone, label %shared
-alone:
+define void @run(ptr %table, i64 %count, ptr %dispatch) nounwind {
+  %alone = icmp eq ptr %dispatch, null
+  br i1 %alone, label %here, label %shared
+here:
   call void @turns(ptr %table, i64 0, i64 %count)
   ret void
 shared:
-  call void @parallel.dispatch(ptr @turns, ptr %table, i64 %count)
+  call void %dispatch(ptr @turns, ptr %table, i64 %count)
   ret void
 }
 """
@@ -266,46 +265,31 @@ class Library:
     def __init__(self, t: Type) -> None:
         from .compiling import link
         from .linking import imports
-        from .threads import pool
 
         self.t, self.h = t, host()
         self.lanes = self.h.lanes(t.size)
         self.keep: list[Any] = []
-        self.rows: dict[str, int] = {}
-        module = self.h.module()
-        names = []
-        for name in _COMMON:
-            for singles in _PATTERNS[1 if name == "negative" else 2]:
-                bools = (False,) * (len(singles) + 1)
-                names.append(_symbol(name, {}, singles, bools))
-                _write_row(module, names[-1], name, {}, t, self.lanes, singles, bools)
-        local = {"parallel.dispatch": pool(self.h).dispatch}
-        code = link(
-            self.h,
-            module.text + _LOOP,
-            imports(module.externals | {"parallel.dispatch", "malloc", "free"}, [], local),
-            [*names, "run"],
-        )
+        self.rows: dict[Any, int] = {}
+        code = link(self.h, _LOOP, imports({"malloc", "free"}, [], {}), ["run"])
         self.keep.append(code)
-        self.rows.update({n: code.addresses[n] for n in names})
         # a ctypes function gives up Python's lock while it runs
-        self.run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(code.addresses["run"])
+        self.run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(code.addresses["run"])
 
     def row(self, s: Step) -> int | None:
         """The address of the code of a step's row; None where it has none."""
-        symbol = _symbol(s.name, s.attrs, s.singles, s.bools)
-        at = self.rows.get(symbol)
+        key = (s.name, s.singles, s.bools, *s.attrs.items()) if s.attrs else (s.name, s.singles, s.bools)
+        at = self.rows.get(key)
         if at is None:
             if not has_code(s.name, s.bools, self.t) or len(s.ins) > 3:
                 return None
             from .compiling import link
             from .linking import imports
 
-            module = self.h.module()
+            module, symbol = self.h.module(), _symbol(s.name, s.attrs, s.singles, s.bools)
             _write_row(module, symbol, s.name, s.attrs, self.t, self.lanes, s.singles, s.bools)
             code = link(self.h, module.text, imports(module.externals, [], {}), [symbol])
             self.keep.append(code)
-            at = self.rows[symbol] = code.addresses[symbol]
+            at = self.rows[key] = code.addresses[symbol]
         return at
 
 
@@ -353,7 +337,6 @@ class Formula:
         self.places = kept + inputs + outputs + len(self.consts)
         self.errors: list[BaseException] = []
         self.callbacks: list[Any] = []
-        self.heavy = False
         words: list[int] = []
         for s in steps:
             at = lib.row(s)
@@ -415,7 +398,13 @@ class Formula:
         table = (ctypes.c_int64 * 11)(
             ctypes.addressof(self.words), self.count, ctypes.addressof(b), ctypes.addressof(s), self.places, self.kept, self.block, size, n, turn, 0
         )  # fmt: skip
-        self.lib.run(table, -(-n // turn) if n else 0)
+        turns = -(-n // turn) if n else 0
+        dispatch = None
+        if turns > 1:
+            from .threads import pool
+
+            dispatch = pool(self.lib.h).dispatch
+        self.lib.run(table, turns, dispatch)
         if table[10]:
             raise MemoryError("no memory for the intermediate results of a formula")
         if self.errors:

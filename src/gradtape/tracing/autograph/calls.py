@@ -154,7 +154,7 @@ def _function(f: FunctionType) -> FunctionType:
     return or_as_it_is(f)
 
 
-def calls_back(f: FunctionType, *names: str) -> None:
+def calls_back(f: Any, *names: str) -> None:
     """Let converted code pass the arguments ``names`` of a library function, functions or nests of them, converted."""
     positions = {f.__code__.co_varnames.index(n) for n in names}
 

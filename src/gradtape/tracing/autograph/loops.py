@@ -198,7 +198,11 @@ class _Loop:
             old if now[i] is UNSET or self._all.parts[i].text in self._stale else now[i]
             for i, old in zip(self._places, before, strict=False)
         ]
-        none = [p.text for p, x, y in zip(self._all.parts, self._start, now, strict=True) if x is None and y is not None and y is not UNSET]
+        none = [
+            p.text
+            for p, x, y in zip(self._all.parts, self._start, now, strict=True)
+            if x is None and y is not None and y is not UNSET
+        ]
         none = [n for n in none if not n.startswith(PREFIX) and n not in self._stale]
         if none and self._turns < len(now):
             raise _NoLongerNone(none)

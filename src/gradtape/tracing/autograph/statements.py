@@ -21,7 +21,6 @@ import ast
 from typing import Any
 
 from .build import At, copied
-from .experimental import set_loop_options
 from .expressions import Expressions
 from .ir import RESULT, Carried, For, Guard, If, Jump, Loop, Region, SetFlag, Simple, While, blocks
 from .jumps import Lowered, start_of
@@ -105,16 +104,19 @@ class Statements:
         return [self._expr(node)]
 
     def _is_options(self, node: Any) -> bool:
+        """Whether a statement calls ``set_loop_options``: by its name, since what modules local names stand for is not known."""
         call = node.value if isinstance(node, ast.Expr) else None
-        return isinstance(call, ast.Call) and self._expr.known(call.func) is set_loop_options
+        f = call.func if isinstance(call, ast.Call) else None
+        return (f.attr if isinstance(f, ast.Attribute) else getattr(f, "id", None)) == "set_loop_options"
 
     def _options(self, s: Loop) -> Any:
         """The call of ``set_loop_options`` with which a loop's body begins, or None."""
         first = s.body[0] if s.body else None
         if not isinstance(first, Simple) or not self._is_options(first.node):
             return None
-        self._leading.add(id(first.node))
-        return first.node.value
+        node: Any = first.node
+        self._leading.add(id(node))
+        return node.value
 
     def _assert(self, node: ast.Assert, test: ast.expr | None = None) -> ast.stmt:
         at = At(node.test)

@@ -37,7 +37,7 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any
     if isinstance(x, tf.Tensor):
         if dtype is None or x.dtype.name == dtype:
             return x
-        return tf.cast(x, standardize_dtype(dtype))
+        return _cast(x, standardize_dtype(dtype))
     if isinstance(x, KerasVariable):
         return convert_to_tensor(x.value, dtype)
     if isinstance(x, tf.Variable | tf.IndexedSlices):
@@ -91,13 +91,11 @@ def is_tensor(x: Any) -> bool:
 
 def shape(x: Any) -> tuple:
     """The shape as a tuple."""
-    if isinstance(x, KerasTensor | KerasVariable):
-        return tuple(x.shape)
-    t = x if isinstance(x, tf.Tensor | tf.Variable) else convert_to_tensor(x)
-    dims = tuple(t.shape)
-    if None not in dims:
+    known = getattr(x, "shape", None)  # other libraries' tensors have one too
+    dims = tuple(known if known is not None else convert_to_tensor(x).shape)
+    if None not in dims or not isinstance(x, tf.Tensor):
         return dims
-    sizes = tf.shape(t)
+    sizes = tf.shape(x)
     return tuple([sizes[i] if d is None else d for i, d in enumerate(dims)])
 
 
@@ -108,7 +106,15 @@ def cast(x: Any, dtype: Any) -> Any:
     dtype = standardize_dtype(dtype)
     if isinstance(x, KerasVariable):
         x = x.value
-    return tf.cast(x, dtype) if isinstance(x, tf.Tensor | tf.Variable | tf.IndexedSlices) else convert_to_tensor(x, dtype)
+    return _cast(x, dtype) if isinstance(x, tf.Tensor | tf.Variable | tf.IndexedSlices) else convert_to_tensor(x, dtype)
+
+
+_NARROW = frozenset(["int8", "int16", "uint8", "uint16", "uint32", "uint64"])
+
+
+def _cast(x: Any, dtype: str) -> Any:
+    """``x`` in another dtype. Floats beyond the bounds of narrow integers become the bounds, as in JAX: Keras's quantizers count on it."""
+    return tf.saturate_cast(x, dtype) if dtype in _NARROW and x.dtype.is_floating else tf.cast(x, dtype)
 
 
 # -- shapes without values ------------------------------------------------------------------------------------------------
@@ -116,24 +122,20 @@ def cast(x: Any, dtype: Any) -> Any:
 
 def compute_output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Any:
     """What ``fn`` gives for KerasTensors, by the operations' shape rules. Unknown dimensions are tried as two different numbers."""
-    with StatelessScope(), SymbolicScope():
-        flat = tree.flatten((args, kwargs))
-        open_ = any([isinstance(x, KerasTensor) and None in x.shape for x in flat])
-        first = _traced(fn, args, kwargs, 83)
-        if not open_:
-            return tree.map_structure(
-                lambda x: KerasTensor(tuple(x.shape), x.dtype.name) if isinstance(x, tf.TensorSpec) else x, first
-            )
-        second = _traced(fn, args, kwargs, 89)
+    flat = tree.flatten((args, kwargs))
+    first = _traced(fn, args, kwargs, 83)
+    if not any([isinstance(x, KerasTensor) and None in x.shape for x in flat]):
+        return tree.map_structure(
+            lambda x: KerasTensor(tuple(x.shape), x.dtype.name) if isinstance(x, tf.TensorSpec) else x, first
+        )
+    second = _traced(fn, args, kwargs, 89)
 
-        def joined(a: Any, b: Any) -> Any:
-            if not isinstance(a, tf.TensorSpec):
-                return a
-            return KerasTensor(
-                tuple([d if d == e else None for d, e in zip(a.shape, b.shape, strict=True)]), a.dtype.name
-            )
+    def joined(a: Any, b: Any) -> Any:
+        if not isinstance(a, tf.TensorSpec):
+            return a
+        return KerasTensor(tuple([d if d == e else None for d, e in zip(a.shape, b.shape, strict=True)]), a.dtype.name)
 
-        return tree.map_structure(joined, first, second)
+    return tree.map_structure(joined, first, second)
 
 
 def _traced(fn: Callable, args: tuple, kwargs: dict, size: int) -> Any:
@@ -154,7 +156,8 @@ def _traced(fn: Callable, args: tuple, kwargs: dict, size: int) -> Any:
         out.append(fn(*a, **k))
         return tree.flatten(out[0])
 
-    specs = eval_shape(run, *[flat[i] for i in at])
+    with StatelessScope(), SymbolicScope():  # what is assigned is forgotten with the trace
+        specs = eval_shape(run, *[flat[i] for i in at])
     specs = [tf.TensorSpec(x.shape, x.dtype) if isinstance(x, KerasVariable) else x for x in specs]
     return tree.pack_sequence_as(out[0], specs)
 
@@ -230,7 +233,7 @@ def _spec(x: Any) -> Any:
 def _unrolled_scan(f: Callable, carry: Any, elems: Any, n: int, reverse: bool) -> Any:
     ys: list[Any] = []
     for i in reversed(builtins.range(n)) if reverse else builtins.range(n):
-        carry, y = f(carry, None if elems is None else tree.map_structure(lambda x: x[i], elems))
+        carry, y = f(carry, None if elems is None else tree.map_structure(lambda x, i=i: x[i], elems))
         ys.append(y)
     if not ys or ys[0] is None:
         return carry, None
@@ -305,6 +308,16 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Any, maximum_iteration
 
 def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
     """``body_fun(i, value)`` for each i in turn."""
+    if tf.executing_eagerly():  # a Python int goes with numbers of any dtype
+        value = tree.map_structure(convert_to_tensor, init_val)
+        for i in builtins.range(int(lower), int(upper)):
+            value = body_fun(i, value)
+        return value
+    if tf.executing_eagerly():
+        value = init_val
+        for i in builtins.range(int(lower), int(upper)):
+            value = body_fun(i, value)
+        return tree.map_structure(convert_to_tensor, value)
     form = init_val
     start = convert_to_tensor(lower)
 
@@ -368,14 +381,24 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
     """``inputs`` with the part that begins at ``start_indices`` replaced."""
     inputs = convert_to_tensor(inputs)
     updates = convert_to_tensor(updates, inputs.dtype.name)
-    # as jax.lax.dynamic_update_slice, the part is moved to where it fits
-    starts = [
-        tf.clip_by_value(convert_to_tensor(s, "int32"), 0, n - m)
-        for s, n, m in zip(_each(start_indices), inputs.shape, updates.shape, strict=True)
-    ]
-    grid = tf.meshgrid(*[s + tf.range(m) for s, m in zip(starts, updates.shape, strict=True)], indexing="ij")
-    at = tf.reshape(tf.stack(grid, axis=-1), [-1, len(starts)])
-    return tf.tensor_scatter_nd_update(inputs, at, tf.reshape(updates, [-1]))
+    if 0 in updates.shape:
+        return inputs
+    rank = len(inputs.shape)
+    here: Any = None
+    for k, (start, n, m) in enumerate(zip(_each(start_indices), inputs.shape, updates.shape, strict=True)):
+        if n == m:
+            continue
+        # as in jax.lax.dynamic_update_slice, the part is moved to where it fits
+        if isinstance(start, int | np.integer):
+            at = np.arange(n) - min(max(int(start), 0), n - m)
+            places = np.clip(at, 0, m - 1)
+        else:
+            at = tf.range(n) - tf.clip_by_value(convert_to_tensor(start, "int32"), 0, n - m)
+            places = tf.clip_by_value(at, 0, m - 1)
+        updates = tf.gather(updates, places, axis=k)
+        inside = tf.reshape((at >= 0) & (at < m), [n if i == k else 1 for i in builtins.range(rank)])
+        here = inside if here is None else here & inside
+    return updates if here is None else tf.where(here, updates, inputs)
 
 
 def _each(x: Any) -> list:

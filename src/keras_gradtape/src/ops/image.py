@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from keras.src import backend
-from keras.src.random.seed_generator import draw_seed
 
 import gradtape as tf
 
+from ._promotion import floating, result_type
 from .core import cast, convert_to_tensor
 from .nn import depthwise_conv
+from .numpy import sinc
 
 RESIZE_INTERPOLATIONS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
 AFFINE_TRANSFORM_INTERPOLATIONS = {"nearest": 0, "bilinear": 1}
@@ -75,7 +76,7 @@ def rgb_to_grayscale(images: Any, data_format: Any = None) -> Any:
         )
     if images.shape[axis] == 1:
         return images
-    wide = cast(images, backend.result_type(images.dtype.name, float))
+    wide = cast(images, result_type(images.dtype.name, float))
     weights = tf.constant([0.2989, 0.5870, 0.1140], wide.dtype)
     return cast(tf.expand_dims(tf.tensordot(wide, weights, [[axis % len(wide.shape)], [0]]), axis), images.dtype.name)
 
@@ -140,29 +141,27 @@ def resize(images: Any, size: Any, interpolation: str = "bilinear", antialias: b
     return cast(out, images.dtype.name)
 
 
-def _kernel(method: str) -> tuple[Any, float]:
-    """A resampling kernel and its radius."""
+def _weight(method: str, t: Any) -> Any:
+    """The resampling kernel at a distance of ``t`` places."""
     if "linear" in method:
-        return lambda t: np.maximum(0, 1 - t), 1.0
-    if "cubic" in method:
+        return tf.maximum(1 - t, 0)
+    if "cubic" in method:  # Keys, 1981
         a = -0.5
-        return lambda t: np.where(
-            t < 1, ((a + 2) * t - (a + 3)) * t * t + 1, np.where(t < 2, ((a * t - 5 * a) * t + 8 * a) * t - 4 * a, 0)
-        ), 2.0
-    r = float(method[-1])
-    return lambda t: np.where(t < r, np.sinc(t) * np.sinc(t / r), 0), r
+        near, far = ((a + 2) * t - (a + 3)) * t * t + 1, ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
+        return tf.where(t < 1, near, tf.where(t < 2, far, tf.zeros_like(t)))
+    radius = float(method[-1])
+    return tf.where(t < radius, sinc(t) * sinc(t / radius), tf.zeros_like(t))
 
 
 def _resampling(n: int, m: int, scale: Any, translation: Any, method: str, antialias: bool) -> Any:
     """The matrix (n, m) that resamples n places into m at (place + 1/2 - translation) / scale - 1/2."""
-    kernel, _ = _kernel(method)
-    inverse = 1.0 / scale
-    stretch = max(inverse, 1.0) if antialias else 1.0
-    at = (np.arange(m) + 0.5) * inverse - translation * inverse - 0.5
-    weights = kernel(np.abs(at[None, :] - np.arange(n)[:, None]) / stretch)
-    total = weights.sum(0, keepdims=True)
-    weights = np.where(np.abs(total) > 1000 * np.finfo(np.float32).eps, weights / np.where(total == 0, 1, total), 0)
-    return np.where(((at >= -0.5) & (at <= n - 0.5))[None, :], weights, 0)
+    at = (tf.range(m, dtype=scale.dtype) + 0.5 - translation) / scale - 0.5
+    stretch = tf.maximum(1 / scale, 1) if antialias else 1
+    weights = _weight(method, tf.abs(at - tf.range(n, dtype=scale.dtype)[:, None]) / stretch)
+    total = tf.reduce_sum(weights, 0, keepdims=True)
+    some = tf.abs(total) > 1000 * np.finfo(np.float32).eps
+    within = (at >= -0.5) & (at <= n - 0.5)
+    return tf.where(some & within, weights / tf.where(some, total, tf.ones_like(total)), tf.zeros_like(weights))
 
 
 def scale_and_translate(
@@ -170,14 +169,13 @@ def scale_and_translate(
 ) -> Any:
     """Images scaled and moved along some dimensions, as ``jax.image.scale_and_translate``."""
     _one_of("method", method, SCALE_AND_TRANSLATE_METHODS)
-    x = convert_to_tensor(images)
-    if not x.dtype.is_floating:
-        x = cast(x, backend.floatx())
-    scale, translation = np.asarray(scale, np.float64), np.asarray(translation, np.float64)
+    x = floating(images)
+    wide = result_type(x.dtype.name, "float32")
+    scale, translation = cast(scale, wide), cast(translation, wide)
     for k, d in enumerate(spatial_dims):
         d = d % len(x.shape)
-        w = _resampling(x.shape[d], output_shape[d], float(scale[k]), float(translation[k]), method, antialias)
-        y = tf.tensordot(x, tf.constant(w, x.dtype), [[d], [0]])
+        w = _resampling(x.shape[d], output_shape[d], scale[k], translation[k], method, antialias)
+        y = tf.tensordot(x, cast(w, x.dtype.name), [[d], [0]])
         rank = len(x.shape)
         x = tf.transpose(y, [*range(d), rank - 1, *range(d, rank - 1)])
     return x
@@ -274,7 +272,7 @@ def perspective_transform(images: Any, start_points: Any, end_points: Any, inter
         )
     if len(start.shape) == 2:
         start, end = start[None], end[None]
-    maps = compute_homography_matrix(cast(start, "float32"), cast(end, "float32"))
+    maps = compute_homography_matrix(start, end)
 
     def run(x: Any) -> Any:
         h, w = x.shape[1:3]
@@ -296,7 +294,7 @@ def perspective_transform(images: Any, start_points: Any, end_points: Any, inter
 def compute_homography_matrix(start_points: Any, end_points: Any) -> Any:
     """The eight numbers of the perspective map from ``end_points`` to ``start_points``."""
     start, end = convert_to_tensor(start_points), convert_to_tensor(end_points)
-    dtype = backend.result_type(start.dtype.name, end.dtype.name, float)
+    dtype = result_type(start.dtype.name, end.dtype.name, float)
     start, end = cast(start, dtype), cast(end, dtype)
     (sx, sy), (ex, ey) = tf.unstack(start, axis=-1), tf.unstack(end, axis=-1)
     zero, one = tf.zeros_like(ex), tf.ones_like(ex)
@@ -340,16 +338,11 @@ def elastic_transform(images: Any, alpha: Any = 20.0, sigma: Any = 5.0, interpol
     wide = dtype if images.dtype.is_floating else "float32"
     a, s = float(alpha), float(sigma)
     size = int(6 * s) | 1
-    key = draw_seed(seed)
 
     def run(x: Any) -> Any:
         b, h, w, _ = x.shape
-        dx, dy = [
-            gaussian_blur(
-                cast(normal([b, h, w, 1], stddev=s, dtype=wide, seed=k), wide), (size, size), (s, s), "channels_last"
-            )[..., 0]
-            for k in (key, key)
-        ]
+        noise = cast(normal([2 * b, h, w, 1], stddev=s, dtype=wide, seed=seed), wide)
+        dx, dy = tf.split(gaussian_blur(noise, (size, size), (s, s), "channels_last")[..., 0], 2)
         rows, columns = tf.range(h, dtype=dx.dtype)[None, :, None], tf.range(w, dtype=dx.dtype)[None, None, :]
         return _read_at(x, rows + a * dy, columns + a * dx, interpolation, fill_mode, fill_value)
 

@@ -15,13 +15,8 @@ from keras.src.backend.common.backend_utils import (
 
 import gradtape as tf
 
+from ._promotion import floating, result_type
 from .core import cast, convert_to_tensor
-
-
-def _float(x: Any) -> Any:
-    """``x`` as a tensor; integers as floatx."""
-    x = convert_to_tensor(x)
-    return x if x.dtype.is_floating or x.dtype.is_complex else tf.cast(x, backend.result_type(x.dtype.name, float))
 
 
 def _number(x: Any, value: Any) -> Any:
@@ -38,107 +33,107 @@ def relu(x: Any) -> Any:
 
 def relu6(x: Any) -> Any:
     """x clipped to [0, 6]."""
-    return tf.nn.relu6(_float(x))
+    return tf.nn.relu6(floating(x))
 
 
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x))."""
-    return tf.math.sigmoid(_float(x))
+    return tf.math.sigmoid(floating(x))
 
 
 def sparse_sigmoid(x: Any) -> Any:
     """(x + 1) / 2 clipped to [0, 1]."""
-    x = _float(x)
+    x = floating(x)
     return tf.clip_by_value(0.5 * (x + 1), 0, 1)
 
 
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent."""
-    return tf.math.tanh(_float(x))
+    return tf.math.tanh(floating(x))
 
 
 def tanh_shrink(x: Any) -> Any:
     """x - tanh(x)."""
-    x = _float(x)
+    x = floating(x)
     return x - tf.math.tanh(x)
 
 
 def softplus(x: Any) -> Any:
     """log(1 + exp(x))."""
-    return tf.math.softplus(_float(x))
+    return tf.math.softplus(floating(x))
 
 
 def softsign(x: Any) -> Any:
     """x / (1 + \\|x\\|)."""
-    return tf.nn.softsign(_float(x))
+    return tf.nn.softsign(floating(x))
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
     """x moved towards 0 by ``threshold``."""
-    x = _float(x)
+    x = floating(x)
     zero = tf.zeros_like(x)
     return tf.where(x > threshold, x - threshold, tf.where(x < -threshold, x + threshold, zero))
 
 
 def sparse_plus(x: Any) -> Any:
     """A quadratic piece between 0 and x."""
-    x = _float(x)
+    x = floating(x)
     return tf.where(x <= -1, tf.zeros_like(x), tf.where(x < 1, 0.25 * (x + 1) ** 2, x))
 
 
 def silu(x: Any) -> Any:
     """x sigmoid(x)."""
-    return tf.nn.silu(_float(x))
+    return tf.nn.silu(floating(x))
 
 
 def squareplus(x: Any, b: float = 4) -> Any:
     """(x + sqrt(x² + b)) / 2."""
-    x = _float(x)
+    x = floating(x)
     return (x + tf.sqrt(x * x + _number(x, b))) / 2
 
 
 def log_sigmoid(x: Any) -> Any:
     """log(sigmoid(x))."""
-    return -tf.math.softplus(-_float(x))
+    return -tf.math.softplus(-floating(x))
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     """x, or ``negative_slope`` x below 0."""
-    return tf.nn.leaky_relu(_float(x), negative_slope)
+    return tf.nn.leaky_relu(floating(x), negative_slope)
 
 
 def hard_sigmoid(x: Any) -> Any:
     """x / 6 + 1/2 clipped to [0, 1]."""
-    x = _float(x)
+    x = floating(x)
     return tf.clip_by_value(x / _number(x, 6) + _number(x, 0.5), 0, 1)
 
 
 def hard_silu(x: Any) -> Any:
     """x hard_sigmoid(x)."""
-    x = _float(x)
+    x = floating(x)
     return x * hard_sigmoid(x)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """x, or alpha (exp(x) - 1) below 0."""
-    x = _float(x)
+    x = floating(x)
     y = tf.nn.elu(x)
     return y if alpha == 1 else tf.where(x > 0, y, alpha * y)
 
 
 def selu(x: Any) -> Any:
     """The scaled elu."""
-    return tf.nn.selu(_float(x))
+    return tf.nn.selu(floating(x))
 
 
 def gelu(x: Any, approximate: bool = True) -> Any:
     """x times the normal distribution function of x."""
-    return tf.nn.gelu(_float(x), approximate)
+    return tf.nn.gelu(floating(x), approximate)
 
 
 def celu(x: Any, alpha: float = 1.0) -> Any:
     """max(x, 0) + alpha min(exp(x / alpha) - 1, 0)."""
-    x = _float(x)
+    x = floating(x)
     a = _number(x, alpha)
     zero = tf.zeros_like(x)
     return tf.maximum(x, zero) + a * tf.math.expm1(tf.minimum(x, zero) / a)
@@ -155,12 +150,12 @@ def glu(x: Any, axis: int = -1) -> Any:
 
 def hard_tanh(x: Any) -> Any:
     """x clipped to [-1, 1]."""
-    return tf.clip_by_value(_float(x), -1, 1)
+    return tf.clip_by_value(floating(x), -1, 1)
 
 
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
     """x where it is beyond ``threshold``, else 0."""
-    x = _float(x)
+    x = floating(x)
     return tf.where(tf.abs(x) > threshold, x, tf.zeros_like(x))
 
 
@@ -172,12 +167,12 @@ def threshold(x: Any, threshold: float, default_value: float) -> Any:
 
 def softmax(x: Any, axis: Any = -1) -> Any:
     """exp(x) divided by its sum; over all elements where ``axis`` is None."""
-    return _flat(tf.nn.softmax, _float(x), axis)
+    return _flat(tf.nn.softmax, floating(x), axis)
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """The logarithm of the softmax."""
-    return _flat(tf.nn.log_softmax, _float(x), axis)
+    return _flat(tf.nn.log_softmax, floating(x), axis)
 
 
 def _flat(f: Any, x: Any, axis: Any) -> Any:
@@ -196,7 +191,7 @@ def _flat(f: Any, x: Any, axis: Any) -> Any:
 
 def sparsemax(x: Any, axis: int = -1) -> Any:
     """The projection onto the probability simplex (Martins and Astudillo, 2016)."""
-    x = _float(x)
+    x = floating(x)
     z = tf.sort(x, axis=axis, direction="DESCENDING")
     total = tf.cumsum(z, axis=axis)
     n = x.shape[axis]
@@ -387,7 +382,8 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
 def multi_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
     """1 at each of the indices along the last axis, 0 elsewhere."""
     x = convert_to_tensor(x)
-    return tf.reduce_max(one_hot(x, num_classes, axis, dtype, sparse), axis=1 if len(x.shape) > 1 else 0)
+    some = tf.reduce_any if dtype == "bool" else tf.reduce_max
+    return some(one_hot(x, num_classes, axis, dtype, sparse), axis=1 if len(x.shape) > 1 else 0)
 
 
 # -- losses ---------------------------------------------------------------------------------------------------------------
@@ -401,7 +397,7 @@ def _same_rank(target: Any, output: Any) -> None:
 
 
 def _same_shape(target: Any, output: Any) -> None:
-    if tuple(target.shape) != tuple(output.shape):
+    if not target.shape.is_compatible_with(output.shape):
         raise ValueError(
             f"Arguments `target` and `output` must have the same shape. Received: target.shape={tuple(target.shape)}, output.shape={tuple(output.shape)}"
         )
@@ -435,12 +431,13 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
         target = tf.squeeze(target, -1)
     if len(output.shape) < 1:
         raise ValueError(f"Argument `output` must be at least rank 1. Received: output.shape={tuple(output.shape)}")
-    if tuple(target.shape) != tuple(output.shape[:axis]) + (tuple(output.shape[axis + 1 :]) if axis != -1 else ()):
-        if axis != -1 or len(target.shape) != len(output.shape) - 1 or tuple(target.shape) != tuple(output.shape[:-1]):
-            raise ValueError(
-                "Arguments `target` and `output` must have the same shape up until the last dimension: "
-                f"target.shape={tuple(target.shape)}, output.shape={tuple(output.shape)}"
-            )
+    rest = list(output.shape)
+    del rest[axis]
+    if not target.shape.is_compatible_with(rest):
+        raise ValueError(
+            "Arguments `target` and `output` must have the same shape up until the last dimension: "
+            f"target.shape={tuple(target.shape)}, output.shape={tuple(output.shape)}"
+        )
     if axis % len(output.shape) == len(output.shape) - 1 and from_logits:
         return tf.nn.sparse_softmax_cross_entropy_with_logits(target, output)
     logp = (
@@ -465,7 +462,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
 def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:
     """The connectionist temporal classification loss (Graves et al., 2006)."""
     output = convert_to_tensor(output)
-    output = tf.cast(output, backend.result_type(output.dtype.name, "float32"))
+    output = tf.cast(output, result_type(output.dtype.name, "float32"))
     ints = [convert_to_tensor(x, "int32") for x in (target, target_length, output_length)]
     return tf.nn.ctc_loss(ints[0], output, ints[1], ints[2], logits_time_major=False, blank_index=mask_index)
 
@@ -474,7 +471,7 @@ def ctc_decode(inputs: Any, sequence_lengths: Any, strategy: str = "greedy", bea
                mask_index: int = 0) -> tuple:  # fmt: skip
     """The likeliest labels for the outputs of a model trained with the CTC loss, and their scores."""
     inputs = convert_to_tensor(inputs)
-    inputs = tf.cast(inputs, backend.result_type(inputs.dtype.name, "float32"))
+    inputs = tf.cast(inputs, result_type(inputs.dtype.name, "float32"))
     lengths = convert_to_tensor(sequence_lengths, "int32")
     batch, times, classes = inputs.shape
     blank = classes - 1 if mask_index is None else mask_index
@@ -594,9 +591,8 @@ def psnr(x1: Any, x2: Any, max_val: Any) -> Any:
 
 def dot_product_attention(query: Any, key: Any, value: Any, bias: Any = None, mask: Any = None, scale: Any = None, is_causal: bool = False,
                           flash_attention: Any = None, attn_logits_soft_cap: Any = None) -> Any:  # fmt: skip
-    """Scaled dot-product attention (Vaswani et al., 2017) of [batch, places, heads, size]."""
-    if flash_attention:
-        raise ValueError("Flash attention is not supported in gradtape backend.")
+    """Scaled dot-product attention (Vaswani et al., 2017) of [batch, places, heads, size]. With ``flash_attention`` it goes by blocks of
+    queries; where that is None, from 64 million scores on."""
     query, key, value = [convert_to_tensor(x) for x in (query, key, value)]
     for x in (query, key, value):
         if len(x.shape) != 4:
@@ -604,10 +600,47 @@ def dot_product_attention(query: Any, key: Any, value: Any, bias: Any = None, ma
                 "`dot_product_attention` only supports 4D inputs. "
                 f"Received: query.shape={tuple(query.shape)}, key.shape={tuple(key.shape)}, value.shape={tuple(value.shape)}."
             )
-    dtype = backend.result_type(query.dtype.name, key.dtype.name, value.dtype.name, float)
+    dtype = result_type(query.dtype.name, key.dtype.name, value.dtype.name, float)
     query, key, value = [cast(x, dtype) for x in (query, key, value)]
     bias = None if bias is None else convert_to_tensor(bias, dtype)
     mask = None if mask is None else convert_to_tensor(mask, "bool")
-    return tf.nn.dot_product_attention(
-        query, key, value, bias, mask, None if scale is None else float(scale), is_causal
-    )
+    scale = None if scale is None else float(scale)
+    if flash_attention is None:
+        sizes = [query.shape[0], query.shape[2], query.shape[1], key.shape[1]]
+        flash_attention = None not in sizes and math.prod(sizes) > 1 << 26
+    if flash_attention:
+        return _in_blocks(query, key, value, bias, mask, scale, is_causal)
+    return tf.nn.dot_product_attention(query, key, value, bias, mask, scale, is_causal)
+
+
+def _in_blocks(
+    query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float | None, is_causal: bool, size: int = 256
+) -> Any:
+    """Attention for ``size`` queries at a time, computed again by the backward pass, so that the scores of all pairs of places are never
+    held at once (Rabe and Staats, arXiv:2112.05682). Where it is causal, a block is held only against the keys up to its end. Half
+    precisions are widened inside of a block."""
+    n, m = query.shape[1], key.shape[1]
+    dtype, wide = query.dtype, tf.float32 if query.dtype.size == 2 else query.dtype
+
+    def rows(x: Any, at: slice, last: int) -> Any:
+        """The part of a bias or mask that belongs to some queries; a dimension of length 1 serves all."""
+        if x is None:
+            return x
+        x = x if x.shape.rank < 2 or x.shape[-2] == 1 else x[..., at, :]
+        return x if x.shape[-1] == 1 else x[..., :last]
+
+    parts = []
+    for i in range(0, n, size):
+        at, last = slice(i, i + size), min(i + size, m) if is_causal else m
+        seen = rows(mask, at, last)
+        if is_causal:
+            earlier = tf.constant(np.tri(min(size, n - i), last, i, bool))
+            seen = earlier if seen is None else tf.logical_and(seen, earlier)
+
+        def block(*xs: Any, seen: Any = seen) -> Any:
+            q, k, v, *b = [tf.cast(x, wide) for x in xs]
+            return tf.cast(tf.nn.dot_product_attention(q, k, v, b[0] if b else None, seen, scale), dtype)
+
+        inputs = [query[:, at], key[:, :last], value[:, :last], *([] if bias is None else [rows(bias, at, last)])]
+        parts.append(tf.recompute_grad(block)(*inputs))
+    return tf.concat(parts, 1)
