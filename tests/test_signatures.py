@@ -206,6 +206,16 @@ SIGNATURES = {
         "input_shape, block_shape, base_paddings=None, name": "required_space_to_batch_paddings",
         "values, name": "parallel_stack",
     },
+    "test": {
+        "": "GradientReport gpu_device_name is_built_with_cuda is_built_with_gpu_support is_built_with_rocm is_built_with_xla",
+        "cuda_only=False, min_cuda_compute_capability=None": "is_gpu_available",
+        "f, x, delta=None": "compute_gradient",
+        # gradtape's own
+        "f, args, order=2, modes=('reverse', 'forward'), rtol=None, atol=0.0, directions=1, seed=0": "check_gradients",
+        "how, order, value, differences, error, allowed, clear, ok": "Check",
+        "how, where, value, differences, error, left, right": "Disagreement",
+        "report": "GradientMismatch",
+    },
     "signal": {
         "frame_step, forward_window_fn=hann_window, name": "inverse_stft_window_fn",
         "input, name": "fft fft2d fft3d ifft ifft2d ifft3d",

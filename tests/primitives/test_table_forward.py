@@ -74,6 +74,17 @@ def takes(*kinds: int) -> Callable[[Primitive], bool]:
     return lambda p: has_gradient(p) and any(p.accepts & k for k in kinds) and bool(p.inputs)
 
 
+each_field = pytest.mark.parametrize(
+    ("p", "d"),
+    [
+        pytest.param(p, d, id=f"{name}-{d.name}")
+        for name, p in TABLE.items()
+        for d in (REAL, COMPLEX)
+        if takes(d.kind)(p)
+    ],
+)
+
+
 def samples(p: Primitive, d: dt.DType, salt: str, spread: bool = False) -> Any:
     """(case, differentiable inputs, tangents for them, cotangents of the float outputs)."""
     rng = generator(p, salt)
@@ -116,12 +127,9 @@ def assert_adjoint(left: tuple, right: tuple, tol: float, what: str, noise: floa
     assert abs(a - b) <= tol * (terms + noise), f"{what}: forward gives {a!r}, reverse {b!r} (of size {terms:g})"
 
 
-@pytest.mark.parametrize("d", [REAL, COMPLEX], ids=["real", "complex"])
-@rows(takes(dt.FLOAT, dt.COMPLEX))
+@each_field
 def test_forward_is_the_adjoint_of_reverse(p, d):
     """Each differentiable input alone and all together."""
-    if not d.kind & p.accepts:
-        pytest.skip(f"not for {d.name}")
     for case, each, step, ws in samples(p, d, "forward", spread=True):
         for some in [[k] for k in range(len(each))] + ([list(range(len(each)))] if len(each) > 1 else []):
             chosen, moved = [each[k] for k in some], [step[k] for k in some]
@@ -136,16 +144,13 @@ def test_forward_is_the_adjoint_of_reverse(p, d):
             assert_adjoint((ws, values(ts)), (values(gs), moved), tol, what)
 
 
-@pytest.mark.parametrize("d", [REAL, COMPLEX], ids=["real", "complex"])
-@rows(takes(dt.FLOAT, dt.COMPLEX))
+@each_field
 def test_second_order_is_the_same_in_every_order_of_modes(p, d):
     """The gradient under cotangents w is a map G of the inputs, with derivative G'. All four orders of two modes against each other.
 
     Forward over reverse gives G' t; reverse over reverse G'ᵀ v for any v; reverse over forward G'ᵀ t, as <w, J t> = <G, t>; forward over forward
     <w, J' t t> = <G' t, t>. That G' is symmetric is not asked: softmax cross-entropy has a G' that is not, off the simplex.
     """
-    if not d.kind & p.accepts:
-        pytest.skip(f"not for {d.name}")
     rng = generator(p, "weights")
     for case, chosen, step, ws in samples(p, d, "forward twice"):
         what = f"{p.name} {d.name} {case.label}"

@@ -32,7 +32,7 @@ def traces_of(f: Any) -> list[ConcreteFunction]:
     special = {id(s) for c in kept for s in c._at.values()}
     kept += [c for c in function._traces.values() if id(c) not in special]
     if instance is not None:
-        kept = [c for c in kept if c._method and c._args and c._args[0] is instance]
+        kept = [c for c in kept if c._method and c.instance is instance]
     return list({id(c): c for c in kept}.values())
 
 

@@ -6,6 +6,7 @@ known, sizes that were computed at run time become constants, and the result is 
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -100,6 +101,13 @@ class ConcreteFunction:
         lines += ["Output Type:", "  " + describe(self.structured_outputs).replace("Literal[None]", "None")]
         lines += ["Captures:"] + ([f"  {v.name}: {describe(v)}" for v in self.program.variables] or ["  None"])
         return "\n".join(lines)
+
+    @property
+    def instance(self) -> Any:
+        """The object whose method it is, while it lives; else None."""
+        if not self._method or not self._args:
+            return None
+        return self._args[0]() if isinstance(self._args[0], weakref.ref) else self._args[0]
 
     # -- running ------------------------------------------------------------------------------------------------------
     def call_flat(self, leaves: list[Tensor], variables: list[Variable] | None = None) -> Any:

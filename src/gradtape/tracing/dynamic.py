@@ -75,7 +75,7 @@ def _vjp_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) -> l
     return tape.gradient([y for y, _ in some], [xs[i] for i in wanted], output_gradients=[c for _, c in some])
 
 
-vjp_row = Primitive("vjp", "*xs", _vjp_kernel, shape=_vjp_shape, joint=_vjp_joint, holomorphic=False, multi=True, dynamic=True, effect=False,
+vjp_row = Primitive("vjp", "*xs", _vjp_kernel, shape=_vjp_shape, joint=_vjp_joint, holomorphic=False, multi=True, dynamic=True, surrogate=True,
                     cases=lambda rng: [], doc="The gradient rule of another row, applied when the program runs.")  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def _late_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) -> 
 
 
 late_row = Primitive("late", "*xs", _late_kernel, shape=lambda *xs, call, avals: list(avals), joint=_late_joint, holomorphic=False, accepts=ANY, multi=True,
-                     dynamic=True, cases=lambda rng: [], doc="A public function called when the program runs.")  # fmt: skip
+                     dynamic=True, surrogate=True, cases=lambda rng: [], doc="A public function called when the program runs.")  # fmt: skip
 
 # what to try in place of what is not known, as (dimensions, integers): the same for all, all different, small numbers
 _TRIALS = (
