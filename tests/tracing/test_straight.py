@@ -40,6 +40,8 @@ def test_values_that_somebody_holds_stay(counter):
 
 def test_memory_that_nobody_holds_is_written_over(counter):
     v, w, u, step = counter
+    if threading.active_count() > 1:
+        pytest.skip("a thread of another test's is alive, which might be reading")
     kept = id(v._t)
     for _ in range(3):
         step()
