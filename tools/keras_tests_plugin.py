@@ -5,24 +5,23 @@ One test file names the backends itself: it refuses others, and has a table of t
 
 import ast
 
-from keras_gradtape import hook
+from keras_gradtape import changes, hook
 
 TEST = "keras.src.trainers.trainer_test"
-hook.BRANCHES[TEST] = "from keras_gradtape.src.trainer import GradtapeTrainer as Trainer"
-_with_branch = hook.with_branch
 
 
-def with_branch(tree: ast.Module, module: str) -> ast.Module:
-    """See ``hook.with_branch``; in the test file also tables by backend get an entry, that of torch."""
-    if module == TEST:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Dict):
-                by_name = {k.value: v for k, v in zip(node.keys, node.values) if isinstance(k, ast.Constant)}
-                if {"tensorflow", "jax", "torch"} <= by_name.keys():
-                    node.keys.append(ast.Constant(hook.NAME))
-                    node.values.append(by_name["torch"])
-    return _with_branch(tree, module)
+def with_test(tree: ast.Module) -> ast.Module:
+    """The test file; tables by backend get an entry, that of torch."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            by_name = {k.value: v for k, v in zip(node.keys, node.values) if isinstance(k, ast.Constant)}
+            if {"tensorflow", "jax", "torch"} <= by_name.keys():
+                node.keys.append(ast.Constant(hook.NAME))
+                node.values.append(by_name["torch"])
+    return changes.with_branch(tree, TEST)
 
 
-hook.with_branch = with_branch
+changes.BRANCHES[TEST] = "from keras_gradtape.src.trainer import GradtapeTrainer as Trainer"
+changes.OTHERS[TEST] = with_test
+hook.MODULES.add(TEST)
 hook.install()

@@ -41,7 +41,9 @@ class Steps:
         self.many = tf.function(self._outputs if joined else self._last, autograph=False)
         self.joined = joined
         self.seen = 0
-        self.seconds = float("inf")  # of the fastest step
+        self.seconds = self.block_seconds = float("inf")  # of the fastest step, alone and in a block
+        self.blocks = 0
+        self.loses = False
 
     def __call__(self, batches: list) -> Any:
         """The step on each of the batches, those of one form in one call."""
@@ -81,10 +83,21 @@ class Steps:
             size: bytes of a batch.
             to_come: steps until the training ends.
         """
-        if self.seen <= WARM or self.seconds > SHORT or batches < 2 or self.seen + to_come < WORTH:
+        if self.seen <= WARM or self.seconds > SHORT or batches < 2 or self.seen + to_come < WORTH or self.loses:
             return 1
         most = min(batches, int(BLOCK_SECONDS / self.seconds), max(1, BLOCK_BYTES // max(size, 1)))
         return -(-batches // -(-batches // most))  # blocks of about one length
+
+    def timed_block(self, n: int, data: Any) -> Any:
+        """The last logs of ``n`` steps on stacked batches, by the clock: what does not gain by a loop is run step by step from then on."""
+        start = time.perf_counter()
+        out = self.many(tf.constant(n), data)
+        if self.blocks and n > 1:  # the first call compiles
+            self.block_seconds = min(self.block_seconds, (time.perf_counter() - start) / n)
+            self.loses = self.blocks >= 3 and self.block_seconds > self.seconds
+        self.blocks += 1
+        self.seen += n
+        return out
 
     # -- what is traced ---------------------------------------------------------------------------------------------------
     def _last(self, n: Any, data: Any) -> Any:

@@ -210,12 +210,12 @@ class GradtapeTrainer(base_trainer.Trainer):
         rows.shuffle()
         i, room = 0, 0
         while i < rows.count:
-            if not room and i < rows.full:
+            if i < rows.full and (not room or run.loses):
                 room = run.in_block(rows.full, rows.nbytes, rows.count * epochs - i)
                 room = 0 if room == 1 else room
             if room and i < rows.full:
                 n = min(room, rows.full - i)
-                yield i, i + n - 1, lambda: run.many(tf.constant(n), rows.block(i, n, room))  # noqa: B023
+                yield i, i + n - 1, lambda: run.timed_block(n, rows.block(i, n, room))  # noqa: B023
             else:
                 n = 1
                 yield i, i, lambda: run.timed(rows.one(i))  # noqa: B023
