@@ -180,7 +180,7 @@ def _write(tag: str, data: Any, step: Any, content: Callable) -> bool:
     if writer._closed:
         raise RuntimeError("SummaryWriter is already closed")
     if writer._file is not None:
-        array = data if isinstance(data, str | bytes | list) else np.asarray(convert(data))
+        array = data if isinstance(data, str | bytes) else np.asarray(convert(data))
         writer._file.write(events.event(int(at), 5, events.value(tag, *content(array))))
     return True
 
@@ -204,7 +204,7 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
         ValueError: there is no step, or ``data`` is not a scalar.
     """
     with _summary_scope(name, "scalar_summary") as (tag, _):
-        about = events.metadata("scalars", description=description or "", data_class=1)
+        about = events.metadata("scalars", description=description or "")
 
         def content(x: np.ndarray) -> tuple:
             if x.ndim:
@@ -223,7 +223,7 @@ def histogram(name: str, data: Any, step: Any = None, buckets: int | None = None
         buckets: the number of ranges.
     """
     with _summary_scope(name, "histogram_summary") as (tag, _):
-        about = events.metadata("histograms", description=description or "", data_class=2)
+        about = events.metadata("histograms", description=description or "")
         count = 30 if buckets is None else buckets
         return _emit(tag, data, step, lambda x: (_ranges(x, count), about))
 
@@ -249,7 +249,7 @@ def image(name: str, data: Any, step: Any = None, max_outputs: int = 3, descript
         max_outputs: of these the first are written.
     """
     with _summary_scope(name, "image_summary") as (tag, _):
-        about = events.metadata("images", description=description or "", data_class=3)
+        about = events.metadata("images", description=description or "")
 
         def content(x: np.ndarray) -> tuple:
             if x.ndim != 4 or not 1 <= x.shape[3] <= 4:
@@ -272,7 +272,7 @@ def text(name: str, data: Any, step: Any = None, description: str | None = None)
         data: a string, or a scalar string tensor.
     """
     with _summary_scope(name, "text_summary") as (tag, _):
-        about = events.metadata("text", description=description or "", data_class=2)
+        about = events.metadata("text", description=description or "")
         return _emit(tag, data, step, lambda x: (_bytes(x), about))
 
 

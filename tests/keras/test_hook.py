@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
-import keras
 from keras_gradtape import changes, hook
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,10 +1,10 @@
 """Raw ``tf.Variable`` attributes of layers and models are weights: counted, trained, saved."""
 
+import keras
 import numpy as np
 import pytest
 
 import gradtape as tf
-import keras
 
 
 class Scaled(keras.layers.Layer):

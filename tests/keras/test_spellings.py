@@ -6,11 +6,11 @@ import pickle
 import warnings
 import zipfile
 
+import keras as stock
 import numpy as np
 import pytest
 
 import gradtape as tf
-import keras as stock
 from gradtape import keras
 from gradtape.ground.errors import NoneGradientError
 
@@ -25,11 +25,10 @@ def maybe(f, compiled):
 
 
 def test_imports_of_every_form():
-    from gradtape.keras.callbacks import EarlyStopping
-    from gradtape.keras.optimizers.schedules import ExponentialDecay
-
     from gradtape.keras import backend as K
+    from gradtape.keras.callbacks import EarlyStopping
     from gradtape.keras.layers import Dense
+    from gradtape.keras.optimizers.schedules import ExponentialDecay
 
     assert EarlyStopping is stock.callbacks.EarlyStopping
     assert Dense is keras.layers.Dense

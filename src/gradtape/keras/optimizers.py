@@ -87,8 +87,8 @@ class _Old:
             )
         if callable(loss):
             with tf.GradientTape(persistent=True) as tape:  # which can be asked for reasons afterwards
-                if not callable(var_list):
-                    tape.watch(var_list)
+                if not callable(var_list):  # those that are trainable are watched when they are read
+                    tape.watch([v for v in tf.nest.flatten(var_list) if not v.trainable])
                 value = loss()
             loss = value
         variables = list(tf.nest.flatten(var_list() if callable(var_list) else var_list))

@@ -89,7 +89,7 @@ def metadata(plugin: str, content: bytes = b"", description: str = "", data_clas
 
 def value(tag: str, content: Any, about: bytes) -> bytes:
     """A Summary with one value."""
-    return field(1, field(1, tag.encode()) + field(8, tensor(content)) + field(9, about))
+    return field(1, field(1, tag.encode()) + field(8, tensor(content)) + (field(9, about) if about else b""))
 
 
 def event(step: int | None, kind: int, data: bytes) -> bytes:
