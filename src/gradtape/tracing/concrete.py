@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from ..core.state import state
@@ -26,6 +27,15 @@ from .trace import Trace
 
 _ = settle  # its rows must be known to `replay`
 CACHE_SIZE = 128  # traces kept for each function, and shapes for each trace; the one not used for longest goes first
+
+
+class _Value:
+    """A result that is no tensor: the same at every call."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 class ConcreteFunction:
@@ -139,9 +149,24 @@ class ConcreteFunction:
             results = program(leaves)
         else:
             results = program.direct(leaves)
-        if type(self._structure) is Tensor:
-            return results[0]
-        return self._packed(results)
+        return self._pack(results)
+
+    @cached_property
+    def front(self) -> Callable | None:
+        """The native way for calls with tensors alone, where nothing records or traces; None if there is none."""
+        if self._open or self._stand_ins:
+            return None
+        single = type(self._structure) is Tensor
+        run = self.program.front(single)
+        if run is None or single:
+            return run
+        pack = self._pack
+
+        def front(*args: Any) -> Any:
+            results = run(*args)
+            return results if results is None else (pack(results),)  # which may be None
+
+        return front
 
     def _bound(self, variables: list[Variable]) -> list[Variable]:
         """The program's variables, with the caller's in place of their stand-ins."""
@@ -186,6 +211,30 @@ class ConcreteFunction:
         new._again = lambda: self._again()._specialised(shapes)
         new._open = False  # also where a dimension could not be made known
         return new
+
+    @cached_property
+    def _pack(self) -> Callable[[list], Any]:
+        """``_packed``, for plain lists, tuples and dicts as one expression."""
+        values: dict[str, Any] = {}
+
+        def text(x: Any) -> str:
+            if type(x) is int:
+                return f"r[{x}]"
+            if type(x) in (list, tuple):
+                inner = "".join([text(y) + ", " for y in x])
+                return f"[{inner}]" if type(x) is list else f"({inner})"
+            if type(x) is dict and all(type(k) in (str, int) for k in x):
+                return "{" + ", ".join([f"{k!r}: {text(y)}" for k, y in x.items()]) + "}"
+            if type(x) is _Value:
+                values[f"v{len(values)}"] = x.value
+                return f"v{len(values) - 1}"
+            raise TypeError
+
+        try:
+            leaves = [o if isinstance(o, int) else _Value(o[1]) if o[0] == "value" else o for o in self._outputs]
+            return eval("lambda r: " + text(nest.pack_sequence_as(self._structure, leaves)), values)  # of what is written above
+        except TypeError:
+            return self._packed
 
     def _packed(self, results: list) -> Any:
         """Results, or what stands for them, in the form that the function returns."""

@@ -9,6 +9,7 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from operator import is_
 from typing import Any
 
 from ..core.state import state
@@ -96,6 +97,7 @@ class Function:
         self._recent: list[bool] = []
         self._last: list[str] = []  # the latest arguments, in words
         self._variables_made = False
+        self._front: Callable | None = None  # the latest trace's way for calls with tensors alone
 
     def _read_signature(self) -> tuple[int, bool]:
         """How many positional parameters there are, and whether they are all there is."""
@@ -181,6 +183,11 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if _eagerly:
             return self._python_function(*args, **kwargs)
+        front = self._front
+        if front is not None and not (kwargs or state.tapes or state.check) and state.trace is None:
+            out = front(*args)
+            if out is not None:
+                return out if type(out) is Tensor else out[0]
         if kwargs or not self._simple or len(args) != self._positional:
             args, kwargs = self._bind(args, kwargs)
         if self._input_signature is not None:
@@ -216,6 +223,7 @@ class Function:
                     concrete = self._traces.get(key)
         if concrete is None:
             count = self._count
+            self._front = None
             try:
                 concrete = self._find(key, args, kwargs, leaves, variables or [])
             except EscapedError as error:
@@ -231,6 +239,8 @@ class Function:
                         self._traces.move_to_end(key)
             if self._recent:
                 self._note(False, args, kwargs)
+            elif state.trace is None and not state.tapes and not state.check and len(args) == len(leaves) and all(map(is_, args, leaves)):
+                self._front = concrete.front  # the next call with such tensors goes straight there
         return concrete.call_flat(leaves, variables if concrete._stand_ins else None)
 
     def _part(self, a: Any, parts: list, leaves: list) -> None:

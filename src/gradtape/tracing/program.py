@@ -93,6 +93,7 @@ class Program:
         self._dtypes = [v.aval.dtype for v in graph.outputs[:n_results]]
         self._run: Callable | None = None
         self._updating: Callable | None = None
+        self._given = [False] * len(variables)  # which variables' memory the code may overwrite
         self._update: Callable[[Program, list[Tensor], list[Variable]], list[Tensor]] | None = (
             None  # how `direct` calls it
         )
@@ -119,7 +120,8 @@ class Program:
             same = lambda i, j: self.graph.inputs[i].aval == self.graph.outputs[j].aval
             donate = {i: j for i, j in donate.items() if same(i, j)}
             self._updating = self.compiler(simplify.simplify(self.graph, final=True), donate=donate)
-            self._update = updater(self, self._updating, [at[id(v)] in donate for v in self.variables])
+            self._given = [at[id(v)] in donate for v in self.variables]
+            self._update = updater(self, self._updating, self._given)
         return self._updating
 
     def on(self, variables: list[Variable]) -> Program:
@@ -230,6 +232,18 @@ class Program:
             [x._a for x in args] + [v._t._a for v in self.variables] if self.variables else [x._a for x in args]
         )
         return [Tensor(a, d) for a, d in zip(results, self._dtypes)]
+
+    def front(self, single: bool) -> Callable | None:
+        """What ``direct`` does as one native call on tensors, which gives the list of results (``single``: the first), or None to others; if there is such."""
+        run = self.updating if self.assigned else self._run or self.run
+        if not hasattr(getattr(run, "__self__", None), "entry"):
+            return None
+        from ..engines.native.front import front
+
+        number = {id(v): i for i, v in enumerate(self.variables)}
+        assigned = [(number[id(v)], v._d) for v in self.assigned]
+        inputs = [(v.aval.shape, v.aval.dtype.np) for v in self.graph.inputs]
+        return front(run, inputs, self.variables, self._dtypes, assigned, self._given, single)
 
     def _plain(self, xs: list[Tensor]) -> list[Tensor]:
         arrays = self.run([x._a for x in xs])

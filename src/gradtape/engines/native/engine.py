@@ -31,6 +31,8 @@ class Program:
     Attributes:
         arena: bytes of memory for what lies between inputs and outputs.
         cached: whether the object code came from the disk cache.
+        entry: the address of the C function.
+        releases: whether it lets go of Python's lock while it runs.
     """
 
     def __init__(
@@ -66,7 +68,9 @@ class Program:
 
             local["parallel.dispatch"] = pool(h).dispatch
         self._code = compiling.load(h, made.code, imports(made.externals, made.consts, local), ["entry"])
-        self.definition = definition(self._code.addresses["entry"], graph.name)
+        self.entry = self._code.addresses["entry"]
+        self.definition = definition(self.entry, graph.name)
+        self.releases = "PyEval_SaveThread" in made.externals
         self.run = python_function(self.definition, (self.definition, self._code))
 
     def _written(self) -> tuple[Any, Any, dict[int, int]]:
