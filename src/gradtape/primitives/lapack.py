@@ -23,8 +23,8 @@ _LETTER = dict(zip("fdFD", "sdcz", strict=True))  # of a routine's name, by NumP
 
 
 @cache
-def _library() -> tuple[Callable[[str], Any], Any, type]:
-    """What finds a routine by its name, and the integers of the library: the type of ctypes and that of NumPy."""
+def wheel() -> Any:
+    """The OpenBLAS in NumPy's wheels, which counts in 64 bits; None where NumPy has another."""
     folder = os.path.dirname(np.__file__)
     for place in (os.path.join(os.path.dirname(folder), "numpy.libs"), os.path.join(folder, ".dylibs")):
         for path in glob.glob(os.path.join(glob.escape(place), "*openblas64*")):
@@ -33,8 +33,17 @@ def _library() -> tuple[Callable[[str], Any], Any, type]:
                 library.scipy_dtrsm_64_  # noqa: B018  (is it there?)
             except (OSError, AttributeError):
                 continue
-            return partial(_wheels, library), ctypes.c_int64, np.int64
-    return _scipys, ctypes.c_int, np.intc
+            return library
+    return None
+
+
+@cache
+def _library() -> tuple[Callable[[str], Any], Any, type]:
+    """What finds a routine by its name, and the integers of the library: the type of ctypes and that of NumPy."""
+    library = wheel()
+    if library is None:
+        return _scipys, ctypes.c_int, np.intc
+    return partial(_wheels, library), ctypes.c_int64, np.int64
 
 
 def _wheels(library: ctypes.CDLL, name: str) -> Any:

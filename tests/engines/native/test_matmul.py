@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 
 from gradtape.engines.native import compile as native
+from gradtape.engines.native import threads
+from gradtape.engines.native.host import blas_threads, host
+from gradtape.engines.native.matmul import Cut
 from gradtape.engines.native.ops import TILE_LIMIT
 from gradtape.ground import dtypes as dt
 
@@ -162,3 +166,40 @@ def test_updates_are_left_to_blas(d: Any) -> None:
             assert got[j] is given[i]
     products = [op for x in native(g).__self__.groups for op in x.ops if type(op).__name__ == "Product"]
     assert sum(op.base is not None for op in products) == 3
+
+
+@pytest.mark.parametrize("d", [dt.float32, dt.float64], ids=lambda d: d.name)
+@pytest.mark.parametrize(("tx", "ty"), FLAGS)
+@pytest.mark.parametrize(("m", "k", "n"), [(128, 300, 512), (515, 200, 260), (256, 129, 257)])
+def test_shared_by_threads(m: int, k: int, n: int, tx: bool, ty: bool, d: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large products are cut for as many threads as there are cores. How many of them take part changes no bit, and BLAS keeps its own threads."""
+    monkeypatch.setattr(host(), "cores", 4)
+    monkeypatch.setattr(host(), "key", f"{host().key} 4")
+    sx, sy = shapes(m, k, n, tx, ty)
+
+    def f(b: Build, w: Any, x: Any, y: Any) -> list:
+        p = product(b, x, y, tx, ty)
+        return [b("subtract", w, b("multiply", 0.5, p)), product(b, b("tanh", x), y, tx, ty)]
+
+    g = graph_of(f, ((m, n), d), (sx, d), (sy, d))
+    run = native(g, donate={0: 0})
+    assert len([x for x in run.__self__.groups if isinstance(x.blocks, Cut)]) == 2
+    rng = np.random.default_rng(1)
+    xs = [sample(rng, v.aval, -1, 1) for v in g.inputs]
+    want, results = reference(g, xs), []
+    tell = blas_threads()[0]
+    get = ctypes.CFUNCTYPE(ctypes.c_int)(tell) if tell else lambda: 1
+    blas, before = get(), threads.get_threads()
+    monkeypatch.setattr(threads, "cores", lambda: 4)
+    try:
+        for count in (1, 2, 4):
+            threads.set_threads(count)
+            results.append(run(*[x.copy() for x in xs]))
+            assert get() == blas
+    finally:
+        threads.set_threads(before)
+    for a, w in zip(results[0], want, strict=True):
+        np.testing.assert_allclose(a, w, rtol=0, atol=(1e-4 if d is dt.float32 else 1e-12))
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)

@@ -63,10 +63,10 @@ class Program:
 
         self.failed = failed
         local = {"arena": ctypes.addressof(self._block), "python.slow": id(self.slow), "python.failed": id(self.failed)}
-        if "parallel.dispatch" in made.externals:
+        if "parallel.dispatch" in made.externals or "parallel.products" in made.externals:
             from .threads import pool
 
-            local["parallel.dispatch"] = pool(h).dispatch
+            local["parallel.dispatch"], local["parallel.products"] = pool(h).dispatch, pool(h).products
         self._code = compiling.load(h, made.code, imports(made.externals, made.consts, local), ["entry"])
         self.entry = self._code.addresses["entry"]
         self.definition = definition(self.entry, graph.name)
@@ -153,10 +153,10 @@ def _kernel(n: Node, xs: list[Any]) -> Any:
 
 def _known(v: Value) -> bool:
     """Whether a native program can take or give this value."""
-    from .ir import TYPES
+    from .ir import CARRIED
     from .lower import is_stack
 
-    return v.aval.dtype.name in TYPES and (None not in v.aval.shape or is_stack(v))
+    return v.aval.dtype.name in CARRIED and (None not in v.aval.shape or is_stack(v))
 
 
 def compile(

@@ -12,6 +12,8 @@ import sys
 import threading
 from typing import Any
 
+from ...primitives import lapack
+
 
 class Unsupported(Exception):
     """This machine, or this Python, has no native engine: graphs run by their kernels instead."""
@@ -23,6 +25,8 @@ class Host:
     Attributes:
         width: bytes of a vector register.
         ldexp: whether scaling by powers of two is an instruction.
+        cores: those that this process may use.
+        wide_blas: whether BLAS counts in 64 bits.
         key: what object code depends on beside the IR: LLVM and the CPU's features.
     """
 
@@ -60,7 +64,19 @@ class Host:
             for name in sorted(os.listdir(os.path.join(folder, "binding")))
             if "llvmlite." in name
         ]
-        self.key = "|".join((llvmlite.__version__, *built, sys.platform, machine, described))
+        self.cores = cores()
+        self.wide_blas = lapack.wheel() is not None
+        self.key = "|".join(
+            (
+                llvmlite.__version__,
+                *built,
+                sys.platform,
+                machine,
+                described,
+                f"blas{32 << self.wide_blas}",
+                f"cores{self.cores}",
+            )
+        )
 
     @functools.cached_property
     def llvm(self) -> Any:
@@ -156,6 +172,13 @@ def host() -> Host:
     return _host
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @functools.cache
 def c_library() -> Any:
     """The C library with the math functions."""
@@ -182,10 +205,24 @@ def _pointer(capsule: Any) -> int:
     return get(("PyCapsule_GetPointer", ctypes.pythonapi))(capsule, name)
 
 
-@functools.cache
 def blas(name: str) -> int:
-    """The address of SciPy's BLAS function ``name``, through the pointers it publishes for Cython."""
+    """The address of the BLAS function ``name``: NumPy's, else SciPy's, through the pointers it publishes for Cython.
+
+    Not both: each has threads of its own, which go on for a while after a call and stand in the way of the other's.
+    """
+    library = lapack.wheel()
+    if library is not None:
+        return address(getattr(library, f"scipy_{name}_64_"))
     return _pointer(_cython_blas().__pyx_capi__[name])
+
+
+def blas_threads() -> tuple[int, int]:
+    """The addresses of the functions that tell and set how many threads BLAS takes; zeros where it has none."""
+    library = lapack.wheel()
+    names = "scipy_openblas_get_num_threads64_", "scipy_openblas_set_num_threads64_"
+    if library is None or not all(hasattr(library, n) for n in names):
+        return 0, 0
+    return address(getattr(library, names[0])), address(getattr(library, names[1]))
 
 
 def _cython_blas() -> Any:

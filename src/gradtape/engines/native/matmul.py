@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from .emit import FEW
 from .fusion import Group
-from .ir import F32, I1, I32, PTR, Code, Type, Val, fma
+from .ir import F32, I1, I32, I64, PTR, Code, Type, Val, fma
 from .loops import across, compute, first_lanes, gather, key, lanes_for, scatter
 from .ops import Buf, Map, Product, View, inlined
 
 if TYPE_CHECKING:
-    from .program import Frame
+    from .program import Frame, TableFrame
 
 SHORT = 64  # operations after a product that are written out for each vector of a block
+CUT = 128  # rows or columns of a block, at least,
+SHARE = 1_000_000  # and multiplications
 UNROLLED = 32  # multiplications of an inner dimension that are written out
 
 
@@ -30,9 +32,7 @@ def write_product(frame: Frame, group: Group) -> None:
         one: Val = code.const(1, p.out.t)
         scale = one if p.factor is None else frame.value(p.reads[3])
         if p.base is not None:
-            old = frame.pointer(p.base)
-            moved = code.effect(f"icmp ne ptr {pz.name}, {old.name}", I1)
-            code.when(moved, lambda: copy(code, pz, old, p.out.bytes))
+            _begin(frame, p)
 
     def over(axis: int, px: Val, py: Val, index: list[Val]) -> None:
         if axis < len(batch):
@@ -52,9 +52,69 @@ def write_product(frame: Frame, group: Group) -> None:
             at = pz
             for i, s in zip(index, p.out.view().strides, strict=False):
                 at = code.offset(at, i * s, p.out.t.size) if s else at
-            gemm(code, p, px, py, at, -scale if p.negative else scale)
+            gemm(frame, p, px, py, at, -scale if p.negative else scale)
 
     over(0, px, py, [])
+
+
+class Cut:
+    """How a large product is cut for threads: along the rows of the result or along its columns, which changes no sum.
+
+    Attributes:
+        rows: along the rows.
+        size, count: rows or columns of a block, and the number of blocks.
+        n: rows or columns in all.
+    """
+
+    def __init__(self, p: Product, cores: int) -> None:
+        self.rows = p.m > p.n
+        self.n = p.m if self.rows else p.n
+        count = max(
+            1, min(cores, self.n // CUT, p.m * p.n * p.k // SHARE)
+        )  # each block packs the whole other matrix anew
+        self.size = -(-self.n // (count * 64)) * 64
+        self.count = -(-self.n // self.size)
+
+    @classmethod
+    def of(cls, p: Product, cores: int) -> Cut | None:
+        """That of a product for so many cores, perhaps in one piece; None where BLAS has nothing to do with it, or much, but little at a time."""
+        return None if inlined(p) or math.prod(p.out.shape[:-2]) != 1 else cls(p, cores)
+
+
+def write_cut(frame: TableFrame, inner: TableFrame, p: Product, cut: Cut, name: str) -> None:
+    """Write the function of a range of blocks of a product, and in the frame's code its dispatch."""
+    code = frame.code
+    if p.base is not None:
+        _begin(frame, p)
+    x, y = p.reads[:2]
+    body = inner.code
+    px, py, pz = inner.pointer(x), inner.pointer(y), inner.pointer(p.out.view())
+    scale: Val = body.const(1, p.out.t) if p.factor is None else inner.value(p.reads[3])
+    scale = -scale if p.negative else scale
+    _, first, last = body.params
+
+    def block(b: Val, carried: list[Val]) -> list[Val]:
+        at = b * cut.size
+        size = (body.int(cut.n) - at).intrinsic("smin", body.int(cut.size))
+        if cut.rows:
+            qx, qy, qz = body.offset(px, at * x.strides[-2], x.t.size), py, body.offset(pz, at * p.n, x.t.size)
+        else:
+            qx, qy, qz = px, body.offset(py, at * y.strides[-1], x.t.size), body.offset(pz, at, x.t.size)
+        gemm(inner, p, qx, qy, qz, scale, **{"m" if cut.rows else "n": size})
+        return []
+
+    body.loop(first, last, 1, [], block)
+    body.write("ret void")
+    body.close()
+    code.module.declare("parallel.products", "void {}(ptr, ptr, i64)")
+    code.write(f"call void @parallel.products(ptr @{name}, ptr {code.params[0].name}, i64 {cut.count})")
+
+
+def _begin(frame: Frame, p: Product) -> None:
+    """Let the result begin as its base, where it does not lie there already."""
+    code, pz, old = frame.code, frame.pointer(p.out.view()), frame.pointer(p.base)  # type: ignore[arg-type]
+    moved = code.effect(f"icmp ne ptr {pz.name}, {old.name}", I1)
+    code.when(moved, lambda: copy(code, pz, old, p.out.bytes))
 
 
 # -- BLAS --------------------------------------------------------------------------------------------------------------------
@@ -65,9 +125,19 @@ def copy(code: Code, to: Val, source: Val, size: int) -> None:
     code.call("memmove", PTR, 0, [to, source, code.int(size)], pure=False)
 
 
-def gemm(code: Code, p: Product, px: Val, py: Val, pz: Val, scale: Val) -> None:
-    """Call BLAS: it counts columns first, and so computes zᵀ = scale·yᵀ xᵀ, to which it adds what is there if the product has a base."""
-    t, name = p.out.t, "blas.sgemm" if p.out.t is F32 else "blas.dgemm"
+def gemm(
+    frame: Frame, p: Product, px: Val, py: Val, pz: Val, scale: Val, m: Val | None = None, n: Val | None = None
+) -> None:
+    """Call BLAS: it counts columns first, and so computes zᵀ = scale·yᵀ xᵀ, to which it adds what is there if the product has a base.
+
+    Args:
+        frame, p: the product, and where it is written.
+        px, py, pz: addresses of the matrices, or of the parts of them to take.
+        scale: a factor.
+        m, n: rows and columns of the part of the result that is wanted.
+    """
+    code, t, name = frame.code, p.out.t, "blas.sgemm" if p.out.t is F32 else "blas.dgemm"
+    integer = I64 if frame.host.wide_blas else I32
 
     def layout(v: View, rows: int, columns: int) -> tuple[str, int]:
         s, u = v.strides[-2:]
@@ -83,8 +153,8 @@ def gemm(code: Code, p: Product, px: Val, py: Val, pz: Val, scale: Val) -> None:
         code.store(n, at)
         return at
 
-    def number(n: int) -> Val:
-        return place(code.const(n, I32))
+    def number(n: int | Val) -> Val:
+        return place(n.to(integer) if isinstance(n, Val) else code.const(n, integer))
 
     def letter(c: str) -> Val:
         return place(code.const(ord(c), I32))
@@ -93,8 +163,8 @@ def gemm(code: Code, p: Product, px: Val, py: Val, pz: Val, scale: Val) -> None:
     args = [
         letter(ty),
         letter(tx),
-        number(p.n),
-        number(p.m),
+        number(p.n if n is None else n),
+        number(p.m if m is None else m),
         number(p.k),
         alpha,
         py,
@@ -385,4 +455,4 @@ def work(p: Product) -> int:
     return math.prod(p.out.shape) * p.k
 
 
-__all__ = ["Tiles", "gemm", "work", "write_product"]
+__all__ = ["Cut", "Tiles", "gemm", "work", "write_cut", "write_product"]

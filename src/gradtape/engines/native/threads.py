@@ -16,10 +16,10 @@ import platform
 import sys
 import threading
 
-from .host import Host, address, c_library
+from .host import Host, address, blas_threads, c_library, cores
 
 # The pool, in words of 8 bytes: 0 job << 32 | next block, 1 blocks, 2 function, 3 table, 4 done, 5 busy, 6 sleeping, 7 workers,
-# 8 workers that are to leave; at byte 128 a mutex, at byte 256 a condition.
+# 8 workers that are to leave, 9 and 10 BLAS's functions to tell and to set its threads, if any; at byte 128 a mutex, at byte 256 a condition.
 _MUTEX, _CONDITION, _SIZE = 128, 256, 384
 _SPINS = 1500
 
@@ -119,19 +119,54 @@ wake:
   br label %again
 }}
 
+; Whether the pool was free, and is now the caller's.
+define internal i1 @take() nounwind {{
+  %free = cmpxchg ptr getelementptr (i64, ptr @pool, i64 5), i64 0, i64 1 seq_cst seq_cst, align 8
+  %mine = extractvalue {{ i64, i1 }} %free, 1
+  ret i1 %mine
+}}
+
 define void @dispatch(ptr %f, ptr %table, i64 %blocks) nounwind {{
 entry:
   %workers = load atomic i64, ptr getelementptr (i64, ptr @pool, i64 7) seq_cst, align 8
   %alone = icmp eq i64 %workers, 0
-  br i1 %alone, label %serial, label %take
-take:
-  %try = cmpxchg ptr getelementptr (i64, ptr @pool, i64 5), i64 0, i64 1 seq_cst seq_cst, align 8
-  %mine = extractvalue {{ i64, i1 }} %try, 1
-  br i1 %mine, label %offer, label %serial
+  br i1 %alone, label %serial, label %try
+try:
+  %mine = call i1 @take()
+  br i1 %mine, label %share, label %serial
 serial:
   call void %f(ptr %table, i64 0, i64 %blocks)
   ret void
-offer:
+share:
+  call void @offer(ptr %f, ptr %table, i64 %blocks)
+  store atomic i64 0, ptr getelementptr (i64, ptr @pool, i64 5) seq_cst, align 8
+  ret void
+}}
+
+; The same for blocks that call BLAS, which meanwhile starts no threads of its own.
+define void @products(ptr %f, ptr %table, i64 %blocks) nounwind {{
+entry:
+  %get = load ptr, ptr getelementptr (i64, ptr @pool, i64 9), align 8
+  %set = load ptr, ptr getelementptr (i64, ptr @pool, i64 10), align 8
+  %none = icmp eq ptr %get, null
+  br i1 %none, label %serial, label %try
+try:
+  %mine = call i1 @take()
+  br i1 %mine, label %share, label %serial
+serial:
+  call void %f(ptr %table, i64 0, i64 %blocks)
+  ret void
+share:
+  %n = call i32 %get()
+  call void %set(i32 1)
+  call void @offer(ptr %f, ptr %table, i64 %blocks)
+  call void %set(i32 %n)
+  store atomic i64 0, ptr getelementptr (i64, ptr @pool, i64 5) seq_cst, align 8
+  ret void
+}}
+
+define internal void @offer(ptr %f, ptr %table, i64 %blocks) nounwind {{
+entry:
   %word = load atomic i64, ptr @pool seq_cst, align 8
   %job = lshr i64 %word, 32
   %new = add i64 %job, 1
@@ -170,7 +205,6 @@ yield:
 idle:
   br label %wait
 end:
-  store atomic i64 0, ptr getelementptr (i64, ptr @pool, i64 5) seq_cst, align 8
   ret void
 }}
 """
@@ -182,6 +216,10 @@ define void @dispatch(ptr %f, ptr %table, i64 %blocks) nounwind {
   call void %f(ptr %table, i64 0, i64 %blocks)
   ret void
 }
+define void @products(ptr %f, ptr %table, i64 %blocks) nounwind {
+  call void %f(ptr %table, i64 0, i64 %blocks)
+  ret void
+}
 """
 
 _PAUSE = {
@@ -189,13 +227,6 @@ _PAUSE = {
     "arm": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
 }
 _LIBC = ("pthread_mutex_lock", "pthread_mutex_unlock", "pthread_cond_wait", "pthread_cond_broadcast", "sched_yield")
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _wanted() -> int:
@@ -215,25 +246,27 @@ def ir() -> str:
 
 
 class Pool:
-    """The workers of this process, and the address of ``dispatch``."""
+    """The workers of this process, and the addresses of ``dispatch`` and ``products``."""
 
     def __init__(self, h: Host) -> None:
         from .compiling import link
 
         self.memory = (ctypes.c_char * (_SIZE + 64))()
         self.at = (ctypes.addressof(self.memory) + 63) & -64
-        self.words = (ctypes.c_int64 * 9).from_address(self.at)
+        self.words = (ctypes.c_int64 * 11).from_address(self.at)
         self.threaded = sys.platform != "win32"
         imports = {"pool": self.at}
         if self.threaded:
             imports |= {name: address(getattr(c_library(), name)) for name in _LIBC}
-        self.loaded = link(h, ir(), imports, ["worker", "dispatch"])
+        self.loaded = link(h, ir(), imports, ["worker", "dispatch", "products"])
         self.worker, self.dispatch = self.loaded.addresses["worker"], self.loaded.addresses["dispatch"]
+        self.products = self.loaded.addresses["products"]
         self.begin()
 
     def begin(self) -> None:
         """An empty pool."""
         ctypes.memset(self.at, 0, _SIZE)
+        self.words[9], self.words[10] = blas_threads()
         self.started = 0
         if self.threaded:
             libc = c_library()
