@@ -141,3 +141,26 @@ def test_huge_angles(d: Any) -> None:
         small = Build()
         alone = native(small.graph(small(name, small.input((2,), d))))(near)[0]
         assert got[[4, 8]].tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("d", [dt.float32, dt.float64], ids=lambda d: d.name)
+@pytest.mark.parametrize("name", sorted(set(REFERENCE) - {"atan2", "pow"}))
+def test_single_numbers_have_the_bits_of_vectors(name: str, d: Any) -> None:
+    """Also where the way of single numbers branches."""
+    tiny, borders = (
+        float(np.finfo(d.np).smallest_subnormal),
+        [n * np.pi / 8 * f for n in range(12) for f in (0.98, 1, 1.02)],
+    )
+    x = np.array([0.0, tiny, 1e-5, 1e30, np.inf, *borders, *borders], d.np)
+    x = np.concatenate([x, -x])
+    x = np.concatenate(
+        [x, *[np.nextafter(x, d.np.type(to)) for to in (-2, 0, 2)], [np.nan], samples(name, d, 20)]
+    ).astype(d.np)
+    vector, single = Build(), Build()
+    want = native(vector.graph(vector(name, vector.input(x.shape, d))))(x)[0]
+    run = native(single.graph(single(name, single.input((), d))))
+    got = np.array([run(v)[0] for v in x], d.np)
+    where = (got.tobytes() != want.tobytes()) and (got.view(f"u{d.size}") != want.view(f"u{d.size}")) & ~(
+        np.isnan(got) & np.isnan(want)
+    )
+    assert not np.any(where), f"{name}({x[where][:5]!r}) = {got[where][:5]!r}, in a vector {want[where][:5]!r}"
