@@ -1,8 +1,10 @@
 """Calls with tensors alone, which go through one native function: what they give, and when they must not go there."""
 
+import copy
 import gc
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -91,7 +93,7 @@ def test_tapes_hear_of_the_call():
     np.testing.assert_array_equal(tf.vectorized_map(f, floats(2, 3)), floats(2, 3).numpy() ** 2)
     g = warmed(tf.function(lambda x: f(x) + 1), x)
     np.testing.assert_array_equal(g(x), [1, 2, 5])
-    assert f._front(x).numpy().tolist() == [0, 1, 4]
+    assert f._front[0](x).numpy().tolist() == [0, 1, 4]
 
 
 def test_modes_are_heeded():
@@ -196,7 +198,7 @@ def test_nothing_is_lost_or_kept():
     blocks = sys.getallocatedblocks()
     for _ in range(2000):
         f(x)
-        assert f._front(floats(4)) is None
+        assert f._front[0](floats(4)) is None
     gc.collect()
     after = [sys.getrefcount(o) for o in counted]
     assert [b - a for a, b in zip(before, after, strict=True) if abs(b - a) > 100] == []
@@ -222,3 +224,49 @@ def test_loops_let_other_threads_run():
         count += 1
     thread.join()
     assert count > 100
+
+
+def test_methods():
+    class Scaled(tf.Module):
+        def __init__(self, c):
+            super().__init__()
+            self.c = tf.Variable(c)
+
+        @tf.function
+        def __call__(self, x):
+            return self.c * x
+
+        @tf.function
+        def grow(self):
+            self.c.assign_add(1.0)
+
+    a, b, x = Scaled(2.0), Scaled(3.0), floats(3)
+    for _ in range(14):
+        a(x), b(x)
+    for _ in range(3):
+        np.testing.assert_array_equal(a(x), 2 * x.numpy())
+        np.testing.assert_array_equal(b(x), 3 * x.numpy())
+        np.testing.assert_array_equal(b(x), 3 * x.numpy())
+    for _ in range(14):
+        a.grow()
+    assert a.c.numpy() == 16 and b.c.numpy() == 3
+    copied = copy.deepcopy(a)
+    copied.grow()
+    np.testing.assert_array_equal(copied(x), 17 * x.numpy())
+    np.testing.assert_array_equal(a(x), 16 * x.numpy())
+    seen = weakref.ref(a)
+    del a
+    gc.collect()
+    assert seen() is None
+    np.testing.assert_array_equal(b(x), 3 * x.numpy())
+
+
+def test_threads_that_call_at_once():
+    v = tf.Variable(0.0)
+    count = warmed(tf.function(lambda x: v.assign_add(x)), tf.constant(0.0))
+    threads = [threading.Thread(target=lambda: [count(tf.constant(1.0)) for _ in range(500)]) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert v.numpy() == 4000

@@ -97,7 +97,8 @@ class Function:
         self._recent: list[bool] = []
         self._last: list[str] = []  # the latest arguments, in words
         self._variables_made = False
-        self._front: Callable | None = None  # the latest trace's way for calls with tensors alone
+        # the latest trace's way for calls with tensors alone, and a reference to the object whose method it is
+        self._front: tuple[Callable, Any] | None = None
 
     def _read_signature(self) -> tuple[int, bool]:
         """How many positional parameters there are, and whether they are all there is."""
@@ -185,7 +186,8 @@ class Function:
             return self._python_function(*args, **kwargs)
         front = self._front
         if front is not None and not (kwargs or state.tapes or state.check) and state.trace is None:
-            out = front(*args)
+            run, owner = front
+            out = run(*args) if owner is None else run(*args[1:]) if args and owner() is args[0] else None
             if out is not None:
                 return out if type(out) is Tensor else out[0]
         if kwargs or not self._simple or len(args) != self._positional:
@@ -239,9 +241,21 @@ class Function:
                         self._traces.move_to_end(key)
             if self._recent:
                 self._note(False, args, kwargs)
-            elif state.trace is None and not state.tapes and not state.check and len(args) == len(leaves) and all(map(is_, args, leaves)):
-                self._front = concrete.front  # the next call with such tensors goes straight there
+            elif not (state.tapes or state.check or kwargs) and state.trace is None:
+                self._arm(concrete, args, leaves)
         return concrete.call_flat(leaves, variables if concrete._stand_ins else None)
+
+    def _arm(self, concrete: ConcreteFunction, args: tuple, leaves: list) -> None:
+        """Let the next call with tensors alone, of the same forms, go straight to the program."""
+        owner = None
+        if self._method and args:
+            try:
+                owner, args = weakref.ref(args[0]), args[1:]
+            except TypeError:
+                return
+        if len(args) == len(leaves) and all(map(is_, args, leaves)):
+            run = concrete.front
+            self._front = None if run is None else (run, owner)
 
     def _part(self, a: Any, parts: list, leaves: list) -> None:
         """Append the key of the argument ``a`` to ``parts``."""
@@ -524,7 +538,7 @@ class Function:
 
     def __getstate__(self) -> dict:
         """Without traces: a copy is traced anew."""
-        fresh = ("_lock", "_traces", "_met", "_open", "_recent", "_last", "_converted", "_count", "_variables_made")
+        fresh = ("_lock", "_traces", "_met", "_open", "_recent", "_last", "_converted", "_count", "_variables_made", "_front")
         return {k: v for k, v in self.__dict__.items() if k not in fresh}
 
     def __setstate__(self, kept: dict) -> None:
