@@ -4,6 +4,7 @@
 #   make lint     style and types alone
 #   make bench    timings; TF_PYTHON=..., TORCH_PYTHON=... and JAX_PYTHON=... name interpreters that have these libraries
 #   make beside-tensorflow TF_PYTHON=...   the same 539 calls in both
+#   make keras-tests KERAS_SRC=... KERAS_PYTHON=...   Keras's own tests on gradtape, from a checkout of Keras (docs/keras-tests.md)
 #   make clean    take away the environment and what was built
 # PYTHON=... chooses the interpreter that makes the environment.
 
@@ -13,8 +14,11 @@ PYTHON ?=
 PYTEST_ARGS ?= -n auto
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+KERAS_SRC ?=
+KERAS_PYTHON ?=
+KERAS_ARGS ?= --jobs auto
 
-.PHONY: help demo test lint bench beside-tensorflow clean
+.PHONY: help demo test lint bench beside-tensorflow keras-tests clean
 .DEFAULT_GOAL := help
 
 help:
@@ -77,6 +81,10 @@ bench: $(VENV)/.for-demo
 
 beside-tensorflow: $(VENV)/.for-demo
 	$(BIN)/python tools/beside_tensorflow.py
+
+keras-tests: $(if $(KERAS_PYTHON),,$(VENV)/.for-developers)
+	@[ -n "$(KERAS_SRC)" ] || { echo "make keras-tests KERAS_SRC=/path/to/keras: a checkout of Keras is needed (docs/keras-tests.md)" >&2; exit 1; }
+	$(if $(KERAS_PYTHON),$(KERAS_PYTHON),$(BIN)/python) tools/keras_tests.py $(KERAS_SRC) $(KERAS_ARGS)
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

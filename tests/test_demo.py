@@ -1,5 +1,7 @@
 """The demo: it learns, says what it trained on, writes whole files, and fails early with a clear message."""
 
+import copy
+import importlib.util
 import os
 import urllib.error
 from pathlib import Path
@@ -77,6 +79,66 @@ def test_california_housing(seed, tmp_path):
     assert result["validation_mse"][-1] <= 0.40
     assert result["test_mse"] <= 0.40
     assert 0.43 < result["least_squares_validation_mse"] < 0.60
+
+
+# --- Keras ------------------------------------------------------------------------------------------------
+
+with_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="Keras is not installed")
+
+
+@with_keras
+def test_keras_does_the_same(offline, tmp_path, capsys):
+    result = demo.main(epochs=3, out=tmp_path)
+    printed = capsys.readouterr().out
+    assert result["largest_difference"] < 1e-6
+    np.testing.assert_allclose(result["keras_validation_mse"], result["validation_mse"], rtol=1e-5)
+    np.testing.assert_allclose(result["keras_test_mse"], result["test_mse"], rtol=1e-5)
+    assert "Epoch 3/3" in printed and "Keras fit" in printed
+    assert f"no two weights differ by more than {result['largest_difference']:.1e}" in printed
+
+
+@with_keras
+def test_what_differs_is_rounding():
+    """In float64 hardly anything does; what is left comes from Keras's learning rate, which is float32."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 4))
+    data = demo.prepare(x, np.sin(x[:, 0]) + x[:, 1], rng)
+    network = demo.new_network(4, rng)
+    data = demo.Data(
+        *(demo.Rows(r.x.astype("float64"), r.y.astype("float64")) for r in (data.train, data.validation, data.test))
+    )
+    first = [v.numpy().astype("float64") for v in network.variables]
+    network = demo.Network(*first)
+    options = {"epochs": 10, "batch_size": 32, "learning_rate": 0.05, "quiet": True}
+    config = tf.keras.config
+    config.set_floatx("float64")
+    config.set_dtype_policy("float64")
+    try:
+        model, keras_mse = demo.train_with_keras(first, data, rng=copy.deepcopy(rng), **options)
+    finally:
+        config.set_floatx("float32")
+        config.set_dtype_policy("float32")
+    _, validation_mse = demo.train(network, data, rng=rng, **options)
+    for ours, theirs in zip(network.variables, model.get_weights(), strict=True):
+        assert theirs.dtype == np.float64
+        np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(keras_mse, validation_mse, rtol=1e-6)
+
+
+def test_without_keras_it_is_said_what_to_install(offline, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(demo, "without_keras", lambda: "gradtape.keras needs Keras 3: pip install 'gradtape[keras]'")
+    result = demo.main(epochs=1, out=tmp_path)
+    printed = capsys.readouterr().out
+    assert "The same with Keras's fit is not shown: gradtape.keras needs Keras 3: pip install" in printed
+    assert result["largest_difference"] is None and result["test_mse"] > 0 and "Keras fit" not in printed
+
+
+def test_why_there_is_no_keras(monkeypatch):
+    def refuse(name):
+        raise ImportError("install this")
+
+    monkeypatch.setattr(demo, "tf", type("Face", (), {"__getattr__": lambda self, name: refuse(name)})())
+    assert demo.without_keras() == "install this"
 
 
 # --- The pieces -------------------------------------------------------------------------------------------

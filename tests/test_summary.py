@@ -62,6 +62,18 @@ def test_the_bytes_are_tensorflows(f, wanted, tmp_path):
     assert written(tmp_path, f) == [wanted]
 
 
+def test_a_histogram_counts_what_is_finite(tmp_path):
+    """Weights that have diverged do not end the training that is being watched."""
+    for k, bad in enumerate([np.nan, np.inf, -np.inf]):
+        plain, mixed = [
+            written(tmp_path / f"{k}{x.size}", lambda x=x: tf.summary.histogram("h", x, step=0, buckets=3))
+            for x in (np.arange(10.0), np.r_[bad, np.arange(10.0), bad])
+        ]
+        assert plain == mixed
+    (event,) = written(tmp_path / "none", lambda: tf.summary.histogram("h", np.full(4, np.nan), step=0, buckets=3))
+    assert bytes(72) in event
+
+
 def test_a_picture(tmp_path):
     """The pixels that TensorFlow writes for these numbers."""
     (event,) = written(tmp_path, lambda: tf.summary.image("i", np.arange(12).reshape(1, 2, 2, 3) / 12, step=300))

@@ -202,7 +202,7 @@ _LATE = {
     "scan": "tracing.functional",
     "foldl": "tracing.functional",
     "foldr": "tracing.functional",
-    "TensorArray": "tracing.functional",
+    "TensorArray": "tracing.tensor_array",
     "Module": "module",
     "name_scope": "module",
     "sort": "sorting",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .core.arguments import alike, axis_of, dimensions, integer, integers, sized, vector
+from .core.arguments import NoValue, alike, axis_of, dimensions, integer, integers, sized, vector
 from .core.tensor import Tensor, convert
 from .dtypes import bitcast, cast, saturate_cast
 from .ground.dtypes import STRING, DType, as_dtype, int32, int64
@@ -46,6 +46,8 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
     """
     x = tensor if isinstance(tensor, Tensor) else convert(tensor)
     dims = dimensions(shape, least=-1)
+    if x._special and hasattr(x, "flatten"):
+        x.flatten()
     return st.reshape(x, shape=_resolve(dims, x._shape) if -1 in dims else dims)
 
 
@@ -733,8 +735,9 @@ def size(input: Any, out_type: Any = None, name: str | None = None) -> Any:
     return cast(n, int32 if out_type is None else out_type)
 
 
+@sized
 def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Any:
-    """The tensor itself, once its shape is checked.
+    """The tensor itself, once its shape is checked: dimensions that are unknown while tracing are checked when the program runs.
 
     Args:
         x: a Tensor, or anything that converts to one.
@@ -752,18 +755,22 @@ def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Any:
     [[1, 2]]
     """
     t = convert(x)
-    want = (
-        shape
-        if isinstance(shape, TensorShape) or shape is None
-        else vector(shape, "shape")
-        if isinstance(shape, Tensor)
-        else shape
-    )
-    if not TensorShape(want).is_compatible_with(t._shape):
-        raise invalid(
-            f"Shape of tensor {dims_text(t._shape)} is not compatible with expected shape {TensorShape(want)}."
-        )
+    want = TensorShape(vector(shape, "shape") if isinstance(shape, Tensor) else shape)
+    if t._special and hasattr(t, "take_shape"):
+        t.take_shape(want)
+    if not want.is_compatible_with(t._shape):
+        raise invalid(f"Shape of tensor {dims_text(t._shape)} is not compatible with expected shape {want}.")
+    if any([have is None is not d for have, d in zip(t._shape, want.as_list() if want.rank is not None else (), strict=False)]):
+        raise NoValue("dimensions that are not known yet")
     return st.identity(t)
+
+
+def _ensured(x: Any, shape: Any, name: str | None = None) -> list[Aval]:
+    want = TensorShape(shape)
+    return [Aval(tuple([w if d is None else d for d, w in zip(x._shape, want, strict=True)]), x._d)]
+
+
+ensure_shape.form = _ensured  # type: ignore[attr-defined]  # what a trace knows of it while it waits
 
 
 __all__ = [

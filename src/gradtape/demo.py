@@ -1,10 +1,11 @@
-"""A first training run: a small network learns house prices with a hand-written loop.
+"""A first training run: a small network learns house prices, with a hand-written loop and with Keras.
 
 The network has one hidden layer, ``relu(x @ w1 + b1) @ w2 + b2``. It learns the California housing data
 (20,640 blocks of the 1990 census: eight numbers describe a block, the ninth is its median house value in
 100,000 dollars) by gradient descent on small batches, and is then compared with linear least squares on the
-same rows. The heart of it is `train_step`. With ``import tensorflow as tf`` for its import line, this file is
-a TensorFlow program.
+same rows. The heart of it is `train_step`. Where Keras is installed, its `fit` then does the same from the
+same first weights on the same batches (`train_with_keras`), and the two results are compared. With
+``import tensorflow as tf`` for its import line, this file is a TensorFlow program.
 
     gradtape demo                       # or: python -m gradtape.demo
 """
@@ -12,6 +13,7 @@ a TensorFlow program.
 from __future__ import annotations
 
 import contextlib
+import copy
 import http.client
 import importlib.util
 import os
@@ -118,6 +120,53 @@ def train(
 def evaluate(network: Network, rows: Rows) -> float:
     """Return the network's mean squared error over all of `rows`."""
     return float(mean_squared_error(network(tf.constant(rows.x)), tf.constant(rows.y)))
+
+
+# --- The same with Keras ----------------------------------------------------------------------------------
+
+
+def train_with_keras(
+    weights: list[np.ndarray],
+    data: Data,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    rng: np.random.Generator,
+    quiet: bool = False,
+) -> tuple[Any, list[float]]:
+    """Train the network that starts from `weights` with Keras's `fit`; return the model and each validation error.
+
+    It gets the batches that `train` gets with an `rng` in the same state, and the learning rate falls alike.
+    """
+    keras = tf.keras
+    steps = -(-len(data.train) // batch_size)
+    rate = keras.optimizers.schedules.PolynomialDecay(learning_rate, epochs * steps, end_learning_rate=0.0)
+    model = keras.Sequential(
+        [
+            keras.Input(shape=(data.train.x.shape[1],)),
+            keras.layers.Dense(HIDDEN_UNITS, activation="relu"),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.set_weights(weights)
+    model.compile(optimizer=keras.optimizers.SGD(rate), loss="mse")
+
+    def batches() -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        for _ in range(epochs):
+            yield from shuffled_batches(data.train, batch_size, rng)
+
+    validation = data.validation.x, data.validation.y
+    history = model.fit(
+        batches(),
+        epochs=epochs,
+        steps_per_epoch=steps,
+        validation_data=validation,
+        validation_batch_size=len(data.validation),
+        shuffle=False,  # they are shuffled
+        verbose=0 if quiet else "auto",
+    )
+    return model, history.history["val_loss"]
 
 
 # --- The data ---------------------------------------------------------------------------------------------
@@ -237,7 +286,14 @@ def load_network(path: Path) -> Network:
         return Network(**weights)
 
 
-def draw_curves(train_mse: list[float], validation_mse: list[float], linear_mse: float, title: str, path: Path) -> None:
+def draw_curves(
+    train_mse: list[float],
+    validation_mse: list[float],
+    linear_mse: float,
+    title: str,
+    path: Path,
+    keras_mse: list[float] | None = None,
+) -> None:
     """Draw the errors of each epoch as a PNG, without pyplot: it would choose a backend for the process."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -246,8 +302,11 @@ def draw_curves(train_mse: list[float], validation_mse: list[float], linear_mse:
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
     epochs = range(1, len(train_mse) + 1)
-    axes.plot(epochs, train_mse, label="network, training")
-    axes.plot(epochs, validation_mse, label="network, validation")
+    dot = "o" if len(epochs) == 1 else None  # a line needs two points
+    axes.plot(epochs, train_mse, marker=dot, label="network, training")
+    axes.plot(epochs, validation_mse, marker=dot, label="network, validation")
+    if keras_mse:
+        axes.plot(epochs, keras_mse, "o", markersize=4, color="black", label="Keras fit, validation")
     axes.axhline(linear_mse, color="gray", linestyle="--", label="least squares, validation")
     axes.set(title=title, xlabel="epoch", ylabel="mean squared error")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -267,6 +326,15 @@ def require_extras() -> None:
         raise ModuleNotFoundError(f"the demo needs {', '.join(missing)}: pip install gradtape[demo]")
 
 
+def without_keras() -> str:
+    """Why the demo cannot show Keras, with what to do; else empty."""
+    try:
+        tf.keras  # noqa: B018
+    except ImportError as err:
+        return str(err)
+    return ""
+
+
 def main(
     epochs: int = 20,
     batch_size: int = 32,
@@ -275,7 +343,7 @@ def main(
     seed: int = 42,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Train the network, compare it with least squares, write ``curves.png`` and ``weights.npz`` into `out`.
+    """Train the network, compare it with Keras and least squares, write ``curves.png`` and ``weights.npz`` into `out`.
 
     Args:
         epochs: passes over the training rows, at least 1.
@@ -288,7 +356,8 @@ def main(
     Returns:
         What was measured: ``dataset``, ``train_mse`` and ``validation_mse`` (one number an epoch),
         ``test_mse``, ``least_squares_validation_mse``, ``least_squares_test_mse``, ``seconds`` (of training),
-        and the paths ``curves`` and ``weights``.
+        and the paths ``curves`` and ``weights``. With Keras also ``keras_validation_mse``, ``keras_test_mse``,
+        ``keras_seconds`` and ``largest_difference`` (between two weights of the two networks); else they are None.
 
     Raises:
         ModuleNotFoundError: scikit-learn, matplotlib or tqdm is missing.
@@ -311,20 +380,49 @@ def main(
     say(f"{name}: {parts}")
 
     network = new_network(x.shape[1], rng)
+    first_weights, same_rng = [v.numpy() for v in network.variables], copy.deepcopy(rng)
+    say("\nA hand-written loop with GradientTape:")
     start = time.perf_counter()
     train_mse, validation_mse = train(
         network, data, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, rng=rng, quiet=quiet
     )
     seconds = time.perf_counter() - start
 
+    keras_mse = keras_test_mse = keras_seconds = difference = None
+    missing = without_keras()
+    if not missing:
+        say("\nKeras, from the same first weights on the same batches:")
+        start = time.perf_counter()
+        model, keras_mse = train_with_keras(
+            first_weights,
+            data,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            rng=same_rng,
+            quiet=quiet,
+        )
+        keras_seconds = time.perf_counter() - start
+        keras_test_mse = float(model.evaluate(data.test.x, data.test.y, batch_size=len(data.test), verbose=0))
+        pairs = zip(model.get_weights(), network.variables, strict=True)
+        difference = max(float(np.abs(w - v.numpy()).max()) for w, v in pairs)
+
     test_mse = evaluate(network, data.test)
     linear_validation_mse, linear_test_mse = least_squares(data)
     say(f"\n{'mean squared error':20s} {'validation':>10s} {'test':>8s}")
     say(f"{'least squares':20s} {linear_validation_mse:10.4f} {linear_test_mse:8.4f}")
-    say(f"{'network':20s} {validation_mse[-1]:10.4f} {test_mse:8.4f}   ({epochs} epochs in {seconds:.1f} s)")
+    say(f"{'hand-written loop':20s} {validation_mse[-1]:10.4f} {test_mse:8.4f}   ({epochs} epochs in {seconds:.1f} s)")
+    if keras_mse:
+        took = f"({epochs} epochs in {keras_seconds:.1f} s)"
+        say(f"{'Keras fit':20s} {keras_mse[-1]:10.4f} {keras_test_mse:8.4f}   {took}")
+        steps = epochs * -(-len(data.train) // batch_size)
+        say(f"\nBoth roads made the same {steps} steps: no two weights differ by more than {difference:.1e}")
+        say("(float32 rounds a little differently in each, and every step enlarges that).")
+    else:
+        say(f"\nThe same with Keras's fit is not shown: {missing}")
 
     curves, weights = folder / "curves.png", folder / "weights.npz"
-    draw_curves(train_mse, validation_mse, linear_validation_mse, name, curves)
+    draw_curves(train_mse, validation_mse, linear_validation_mse, name, curves, keras_mse)
     save_weights(network, weights)
     if evaluate(load_network(weights), data.test) != test_mse:
         raise RuntimeError(f"the weights read back from {weights} do not predict what the trained network predicts")
@@ -338,6 +436,10 @@ def main(
         "least_squares_validation_mse": linear_validation_mse,
         "least_squares_test_mse": linear_test_mse,
         "seconds": seconds,
+        "keras_validation_mse": keras_mse,
+        "keras_test_mse": keras_test_mse,
+        "keras_seconds": keras_seconds,
+        "largest_difference": difference,
         "curves": str(curves),
         "weights": str(weights),
     }

@@ -219,7 +219,7 @@ def histogram(name: str, data: Any, step: Any = None, buckets: int | None = None
 
     Args:
         name, step, description: as for ``scalar``.
-        data: real numbers of any shape.
+        data: real numbers of any shape; those that are not finite are not counted.
         buckets: the number of ranges.
     """
     with _summary_scope(name, "histogram_summary") as (tag, _):
@@ -231,6 +231,7 @@ def histogram(name: str, data: Any, step: Any = None, buckets: int | None = None
 def _ranges(x: np.ndarray, count: int) -> np.ndarray:
     """Rows of lower edge, upper edge, number of elements."""
     x = np.asarray(x, np.float64).ravel()
+    x = x[np.isfinite(x)]
     if not count or not x.size:
         return np.zeros((count, 3))
     low, high = x.min(), x.max()

@@ -24,6 +24,8 @@ _DYNAMIC = "keras.src.utils.backend_utils"
 _CONFIGS = "keras.src.saving.serialization_lib"
 # the callback that writes with TensorFlow's summaries, whatever the backend; gradtape has its own
 _SUMMARIES = "keras.src.callbacks.tensorboard"
+# a layer that, with int4 weights, sets an attribute of a tensor
+_EMBEDDING = "keras.src.layers.core.embedding"
 _OURS = {"tensorflow.summary": "gradtape.summary", "tensorflow.compat.v1": "gradtape.summary"}
 
 
@@ -135,7 +137,24 @@ def with_shapes(tree: ast.Module) -> ast.Module:
     return tree
 
 
-OTHERS = {_DYNAMIC: with_dynamic_backend, _SUMMARIES: with_summaries, _CONFIGS: with_shapes}
+def with_frozen_variable(tree: ast.Module) -> ast.Module:
+    """The Embedding layer, whose ``enable_lora`` freezes its variable. Keras 3.15.1 sets ``trainable`` of what the property ``embeddings`` gives,
+    which for int4 is a tensor, and gradtape's tensors take no attributes. A later one may do as its other layers do, and needs no change."""
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == "enable_lora"]
+    if len(found) != 1:
+        raise ImportError(f"{_EMBEDDING} is not as it is known: this version of Keras is not supported.")
+    for node in ast.walk(found[0]):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "self.embeddings.trainable":
+            node.value.attr = "_embeddings"
+    return tree
+
+
+OTHERS = {
+    _DYNAMIC: with_dynamic_backend,
+    _SUMMARIES: with_summaries,
+    _CONFIGS: with_shapes,
+    _EMBEDDING: with_frozen_variable,
+}
 
 
 def changed(source: bytes, path: str, module: str) -> ast.Module:

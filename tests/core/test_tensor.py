@@ -606,3 +606,21 @@ def test_conversions_in_a_fresh_process_need_no_scipy():
     code = "import gradtape as tf, sys; (tf.constant([1.0]) * 2).numpy(); print('scipy' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "False"
+
+
+def test_objects_that_know_how_to_be_tensors():
+    """TensorFlow's protocol, ``__tf_tensor__``; what it gives stays connected to the tape."""
+
+    class Money:
+        def __init__(self, cents):
+            self.cents = cents
+
+        def __tf_tensor__(self, dtype=None, name=None):
+            return tf.cast(self.cents, dtype or tf.float32) / 100
+
+    cents = tf.constant(250.0)
+    with tf.GradientTape() as tape:
+        tape.watch(cents)
+        y = tf.square(Money(cents))
+    assert y.numpy() == 6.25 and tape.gradient(y, cents).numpy() == np.float32(0.05)
+    assert tf.convert_to_tensor(Money(100), dtype=tf.float64).numpy() == 1.0

@@ -193,6 +193,37 @@ NONE = {
     """,
 }  # fmt: skip
 
+NONE.update({
+    "recording_stopped first": """
+        x = tf.Variable(3.0)
+        with tf.GradientTape() as tape:
+            with tape.stop_recording():
+                b = x * x  #!
+            y = b + 1.0
+    """,
+    "outside_tape in a later block": """
+        x = tf.Variable(3.0)
+        with tf.GradientTape() as other:
+            with other.stop_recording():
+                a = tf.sin(2.0)
+        b = x * x  #!
+        with tf.GradientTape() as tape:
+            y = b + a
+    """,
+    "custom_gradient in a function": """
+        @tf.custom_gradient
+        def double(x):
+            return x * 2.0, lambda dy: None
+
+        @tf.function
+        def f(x):
+            return tf.sin(double(x * 3.0))  #!
+        x = tf.Variable(3.0)
+        with tf.GradientTape() as tape:
+            y = f(x)
+    """,
+})  # fmt: skip
+
 ZERO = {
     "relu": """
         x = tf.Variable([-1.0, -2.0])
@@ -236,6 +267,42 @@ ZERO = {
         with tf.GradientTape() as tape:
             y = tf.sign(x)  #!
     """,
+    "stationary square": """
+        x = tf.Variable(0.0)
+        with tf.GradientTape() as tape:
+            a = 3.0 * x
+            y = a * a + 1.0  #!
+    """,
+    "underflow of exp": """
+        x = tf.Variable(-200.0)
+        with tf.GradientTape() as tape:
+            y = tf.exp(x)  #!
+    """,
+    "custom_zero in a function": """
+        @tf.custom_gradient
+        def double(x):
+            return x * 2.0, lambda dy: dy * 0.0
+
+        @tf.function
+        def f(x):
+            return double(x * 3.0) + 1.0  #!
+        x = tf.Variable(3.0)
+        with tf.GradientTape() as tape:
+            y = f(x)
+    """,
+    "relu in a loop in a function": """
+        @tf.function
+        def f(x):
+            for i in tf.range(3):
+                if i > 1:
+                    x = tf.nn.relu(x)  #!
+                else:
+                    x = x - 2.0
+            return x
+        x = tf.Variable(3.0)
+        with tf.GradientTape() as tape:
+            y = f(x)
+    """,
     "stationary": """
         x = tf.Variable(0.0)
         with tf.GradientTape() as tape:
@@ -250,6 +317,33 @@ ZERO = {
 }  # fmt: skip
 
 NOT_FINITE = {
+    "root_of_zero in a loop in a function": """
+        @tf.function
+        def f(x):
+            i = 0
+            while tf.less(i, 4):
+                x = tf.sqrt(x)  #!
+                i += 1
+            return x + 1.0
+        x = tf.Variable(0.0)
+        with tf.GradientTape() as tape:
+            y = f(x)
+    """,
+    "double_where in a branch in a function": """
+        @tf.function
+        def f(x, training):
+            if training > 0:
+                return tf.reduce_sum(tf.where(x > 0.0, tf.math.log(x), 0.0))  #!
+            return tf.reduce_sum(x)
+        x = tf.Variable([0.0, 1.0])
+        with tf.GradientTape() as tape:
+            y = f(x, tf.constant(1))
+    """,
+    "zero_times_infinity": """
+        x = tf.Variable(0.0)
+        with tf.GradientTape() as tape:
+            y = tf.pow(x, 0.0)  #!
+    """,
     "log_of_zero": """
         x = tf.Variable([0.0, 1.0])
         with tf.GradientTape() as tape:

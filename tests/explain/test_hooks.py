@@ -137,3 +137,5 @@ def test_a_hook_must_be_a_function():
         pass
     with pytest.raises(TypeError, match="must be a function"), tf.debugging.on_gradient("x"):
         pass
+    with pytest.raises(TypeError, match="must be a function"):
+        tf.debugging.on_operation(3)  # said when it is asked for, not when the block begins

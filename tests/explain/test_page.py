@@ -248,6 +248,20 @@ def test_it_is_readable_in_light_and_dark_on_a_screen_and_on_a_phone(dark, size,
         assert b.errors == []
 
 
+def test_a_picture_that_fits_is_seen_whole_at_every_step(page):
+    """Stepping moves the picture only where that shows more of it."""
+    inside = "(() => { const s = document.getElementById('stage').getBoundingClientRect(); return [...document.querySelectorAll('.box .card')].every((e) => { const r = e.getBoundingClientRect(); return r.top >= s.top && r.bottom <= s.bottom && r.left >= s.left && r.right <= s.right; }); })()"
+    for _ in range(page.run("gradtape.steps")):
+        page.key("ArrowRight")
+        assert page.run(inside)
+
+
+def test_nothing_recorded_is_said(browser, tmp_path):
+    x = tf.Variable(3.0)
+    opened(browser, tmp_path, tf.GradientTape().show(x))
+    assert "No operation was recorded" in browser.run("document.getElementById('story').textContent")
+
+
 def test_repeated_blocks_fold_and_unfold(browser, tmp_path):
     opened(browser, tmp_path, looped(40))
     assert browser.run("gradtape.boxes") == 4  # u, u * 1, forty turns, the square

@@ -75,7 +75,7 @@ def test_svg_is_well_formed_and_shows_all(tmp_path):
     root = ET.fromstring(text)
     words = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "a = multiply" in words and "= 9.0" in words and "x" in words
-    boxes = [r for r in root.iter("{http://www.w3.org/2000/svg}rect") if r.get("rx")]
+    boxes = [r for r in root.iter("{http://www.w3.org/2000/svg}rect") if r.get("rx") == "9"]
     assert len(boxes) == 6
 
 
@@ -213,6 +213,39 @@ def test_a_function_of_integers_still_has_a_picture():
     assert [n["op"] for n in scene["nodes"]][-2:] == ["multiply", "add"]
 
 
+def test_control_flow_in_a_function_is_drawn_turn_by_turn():
+    @tf.function
+    def newton(a):
+        r = a
+        for _ in tf.range(40):
+            r = (r + a / r) / 2.0
+        if r > 1.0:
+            r = r * r
+        else:
+            r = -r
+        return r
+
+    scene = newton.show(tf.constant(3.0)).scene
+    ops = [n["op"] for n in scene["nodes"] if n["kind"] == "op"]
+    assert ops == ["divide", "add", "divide"] * 40 + ["multiply"]
+    by = {n["head"]: n for n in scene["nodes"]}
+    assert by["a"]["adjoint"] == "1.0" and scene["nodes"][-1]["value"] == "3.0"
+    group = next(i for i in scene["tree"]["items"] if isinstance(i, dict))
+    assert group["label"] == "40 × divide, add" and group["folded"]
+    assert 0 in scene["tree"]["items"]  # the argument, which every turn reads, is seen while they are folded
+
+    @tf.function
+    def long(a):
+        i = 0
+        while tf.less(i, 100_000):
+            a, i = tf.sin(a), i + 1
+        return a
+
+    assert [n["op"] for n in long.show(tf.constant(1.0)).scene["nodes"] if n["kind"] == "op"] == [
+        "while_loop"
+    ]  # too many
+
+
 # -- the command ------------------------------------------------------------------------------------------------------------
 PROGRAM = """
 import tensorflow as tf
@@ -265,3 +298,15 @@ def test_view_says_when_there_is_nothing_to_draw(tmp_path):
     assert run.returncode == 2 and "took 3 gradients" in run.stderr
     run = command(tmp_path, program="raise KeyError('x')")
     assert run.returncode == 2 and "KeyError" in run.stderr
+
+
+@pytest.mark.parametrize("name, start", [("a.svg", b"<svg"), ("a.png", b"\x89PNG"), ("a.HTML", b"<!DOCTYPE html>")])
+def test_view_writes_what_the_name_says(tmp_path, name, start):
+    run = command(tmp_path, "--out", str(tmp_path / name))
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+def test_view_refuses_other_kinds_of_files(tmp_path):
+    run = command(tmp_path, "--out", "picture.txt")
+    assert run.returncode == 2 and "picture.txt: the picture is written as .html (the page), .svg or .png" in run.stderr

@@ -211,3 +211,17 @@ def test_a_persistent_tape_entered_again_goes_on():
     with tape:
         z = y * x
     assert tape.gradient(z, x).numpy() == 27.0
+
+
+def test_a_variable_as_an_argument_inside_a_function():
+    """It is an argument, and no variable that the function reads beside."""
+
+    @tf.custom_gradient
+    def double(x):
+        return x * 2.0, lambda dy: dy * 5.0
+
+    v = tf.Variable(1.5)
+    for f in (double, tf.function(lambda x: double(x))):
+        with tf.GradientTape() as tape:
+            y = f(v)
+        assert tape.gradient(y, v).numpy() == 5.0

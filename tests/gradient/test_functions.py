@@ -363,3 +363,21 @@ def test_a_function_of_derivatives_is_traced_once():
     for _ in range(3):
         f(tf.constant(RNG.normal(size=3)))
     assert f.experimental_get_tracing_count() == 1
+
+
+def test_results_that_no_gradient_can_come_from_are_refused():
+    x = tf.constant([1.0, 2.0])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="what NumPy computes from a tensor has no derivative"):
+        tf.autodiff.grad(lambda v: np.sum(v))(x)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="has_aux=True"):
+        tf.autodiff.grad(lambda v: (tf.reduce_sum(v), v))(x)
+
+
+def test_a_sparsity_pattern_that_is_too_small_is_noticed():
+    x = tf.constant([1.0, 2.0, 3.0])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="The sparsity pattern is too small: the Jacobian"):
+        tf.autodiff.jacobian(lambda v: v * v[::-1], sparsity=np.eye(3))(x)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="The sparsity pattern is too small: the Hessian"):
+        tf.autodiff.hessian(lambda v: tf.reduce_prod(v), sparsity=np.eye(3))(x)
+    j = tf.autodiff.jacobian(lambda v: v * v[::-1], sparsity=np.eye(3) + np.eye(3)[::-1])(x)
+    assert j.toarray().tolist() == [[3.0, 0.0, 1.0], [0.0, 4.0, 0.0], [3.0, 0.0, 1.0]]

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from keras_gradtape import changes, hook
@@ -59,6 +60,24 @@ def test_a_keras_that_has_changed_is_noticed(source):
 def test_other_changes_notice_it_too(name):
     with pytest.raises(ImportError, match="not supported"):
         changes.OTHERS[name](ast.parse("x = 1"))
+
+
+@pytest.mark.parametrize("mode", [None, "int8", "int4"])
+def test_lora_of_a_quantized_embedding(mode):
+    layer = keras.layers.Embedding(5, 4)
+    layer.build()
+    if mode:
+        layer.quantize(mode)
+    before = layer(np.arange(5))
+    layer.enable_lora(rank=2)
+    assert [v.name for v in layer.trainable_variables] == ["lora_embeddings_a", "lora_embeddings_b"]
+    np.testing.assert_allclose(layer(np.arange(5)), before, rtol=1e-6)
+
+
+def test_an_embedding_that_freezes_its_variable_is_left_alone():
+    code = "def enable_lora(self):\n    self._embeddings.trainable = False"
+    for source in (code, code.replace("_embeddings", "embeddings")):
+        assert ast.unparse(changes.OTHERS["keras.src.layers.core.embedding"](ast.parse(source))) == code
 
 
 def test_every_module_of_the_hook_is_known_to_the_changes():

@@ -98,10 +98,10 @@ theirs.save("theirs.keras")
 theirs.save_weights("theirs.weights.h5")
 np.save("theirs.npy", theirs.predict(x, verbose=0))
 """
-    if subprocess.run([sys.executable, "-c", f"import {peer}"], capture_output=True).returncode:
+    environment = {**os.environ, "KERAS_BACKEND": peer, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if subprocess.run([sys.executable, "-c", f"import {peer}"], env=environment, capture_output=True).returncode:
         pytest.skip(f"{peer} is not installed")
     trained.save(tmp_path / "ours.keras")
-    environment = {**os.environ, "KERAS_BACKEND": peer, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     np.testing.assert_allclose(np.load(tmp_path / "there.npy"), predictions(trained), atol=2e-6)

@@ -344,3 +344,58 @@ def test_the_backend_functions():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert K.floatx() == "float32" and K.image_data_format() == "channels_last"
+
+
+# -- what a program of that time also says --------------------------------------------------------------------------------
+
+
+def test_metrics_may_come_third():
+    a, b = sequential(), sequential()
+    a.compile("sgd", "mse", ["mae"])
+    b.compile("sgd", "mse", [1.0], metrics=["mae"])
+    x, y = np.ones((4, 3)), np.ones((4, 2))
+    assert set(a.fit(x, y, verbose=0).history) == {"loss", "mae"} == set(b.fit(x, y, verbose=0).history)
+
+
+def test_generators_by_their_old_names():
+    def batches():
+        while True:
+            yield np.ones((4, 3), "float32"), np.ones((4, 2), "float32")
+
+    model = sequential()
+    model.compile("sgd", "mse")
+    assert len(model.fit_generator(batches(), 3, 2, 0, workers=1, max_queue_size=10).history["loss"]) == 2
+    assert model.evaluate_generator(batches(), 2) > 0
+    assert model.predict_generator(batches(), 2).shape == (8, 2)
+
+
+def test_the_name_of_a_weight_may_come_first():
+    class Line(keras.layers.Layer):
+        def build(self, shape):
+            self.w = self.add_weight("w", [shape[-1], 1], initializer="ones")
+            self.b = self.add_weight(shape=(1,), initializer="zeros", name="b")
+
+        def call(self, x):
+            return x @ self.w + self.b
+
+    class Absolute(keras.metrics.Metric):
+        def __init__(self):
+            super().__init__()
+            self.total = self.add_weight("total", initializer="zeros")
+
+        def update_state(self, y, p, sample_weight=None):
+            self.total.assign_add(tf.reduce_sum(tf.abs(y - p)))
+
+        def result(self):
+            return self.total + 0
+
+    layer, metric = Line(), Absolute()
+    assert layer(np.ones((2, 3), "float32")).numpy().tolist() == [[3.0], [3.0]]
+    assert [w.name for w in layer.weights] == ["w", "b"]
+    assert metric(tf.constant([1.0, 2.0]), tf.constant([2.0, 4.0])).numpy() == 3
+    assert metric.variables[0].name == "total"
+
+
+def test_an_operation_on_a_symbolic_input_says_what_to_write():
+    with pytest.raises(ValueError, match=r"(?s)KerasTensor cannot be used as input.*keras.ops.*class MyLayer"):
+        tf.square(keras.Input((3,)))

@@ -161,6 +161,42 @@ def test_a_train_step_of_ones_own(options):
     assert own.traced == 24 if "run_eagerly" in options else own.traced <= 2
 
 
+class Pair(keras.Model):
+    """Two networks without a ``call`` of the whole, as generative adversarial networks are written."""
+
+    def __init__(self):
+        super().__init__()
+        self.maker, self.judge = keras.layers.Dense(3, kernel_initializer="ones"), keras.layers.Dense(1, kernel_initializer="ones")
+        self.seen = keras.metrics.Mean(name="seen")
+
+    def compile(self, one, two):
+        super().compile()
+        self.one, self.two = one, two
+
+    @property
+    def metrics(self):
+        return [self.seen]
+
+    def train_step(self, data):
+        x = data[0] if isinstance(data, tuple) else data
+        for part, optimizer, sign in ((self.judge, self.one, 1.0), (self.maker, self.two, -1.0)):
+            with tf.GradientTape() as tape:
+                loss = sign * tf.reduce_mean(self.judge(self.maker(x[:, :2])) ** 2)
+            optimizer.apply_gradients(zip(tape.gradient(loss, part.trainable_weights), part.trainable_weights))
+        self.seen.update_state(loss)
+        return {"seen": self.seen.result()}
+
+
+@pytest.mark.parametrize("data", [(X[:96],), (X[:96], Y[:96])], ids=["x", "x, y"])
+def test_a_step_that_never_calls_the_model(data):
+    """Its parts are built while it is traced, from what it gives them: two columns, where the data have three."""
+    model = Pair()
+    model.compile(keras.optimizers.SGD(0.01), keras.optimizers.Adam(0.01))
+    history = model.fit(*data, batch_size=8, epochs=2, verbose=0).history
+    assert len(history["seen"]) == 2 and model.maker.kernel.shape == (2, 3)
+    assert int(model.one.iterations) == int(model.two.iterations) == 24
+
+
 # -- data -----------------------------------------------------------------------------------------------------------------
 
 
@@ -318,3 +354,42 @@ def test_an_error_in_a_step_names_the_users_line():
     model.compile("sgd", "mse")
     with pytest.raises(Exception, match=r"test_trainer.py"):
         model.fit(X, Y, verbose=0)
+
+
+def test_labels_that_are_no_classes():
+    for logits in (False, True):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, activation=None if logits else "softmax")])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=logits))
+        for label in (4, -1):
+            with pytest.raises(ValueError, match=rf"{label} .*\[0, 4\)"):
+                model.fit(X, np.full(len(X), label), verbose=0)
+
+
+def test_no_data_and_no_output():
+    model = network()
+    with pytest.raises(ValueError, match="There are no data: the inputs have no rows"):
+        model.fit(X[:0], Y[:0], verbose=0)
+    with pytest.raises(ValueError, match="batch_size must be at least 1, not 0"):
+        model.predict(X, batch_size=0, verbose=0)
+
+    class Silent(keras.Model):
+        def call(self, x):
+            self.last = None
+
+    silent = Silent()
+    silent.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"Silent.call returned None.*does it lack a `return`"):
+        silent.fit(X, Y, verbose=0)
+
+
+def test_a_layer_whose_call_is_a_function():
+    class Doubled(keras.layers.Layer):
+        @tf.function
+        def call(self, x, training=False):
+            if tf.reduce_mean(x) > 0.0:
+                return x * 2.0
+            return x
+
+    model = keras.Sequential([keras.Input((3,)), Doubled()])
+    np.testing.assert_array_equal(model(np.ones((2, 3), "float32")), np.full((2, 3), 2.0))
+    np.testing.assert_array_equal(model.predict(-np.ones((2, 3)), verbose=0), -np.ones((2, 3)))

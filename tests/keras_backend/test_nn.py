@@ -264,3 +264,26 @@ def test_interface(name):
         star = [a.arg for a in (args.vararg, *args.kwonlyargs, args.kwarg) if a]
         if got != ["args", "kwargs"]:  # functions that only say that they are not supported
             assert got == [a.arg for a in args.args] + star, f
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("flash", [False, True])
+def test_queries_that_see_no_key_get_the_mean_of_the_values(causal, flash):
+    """As on Keras's other backends, so that padded texts give the same predictions there and here; gradients too."""
+    rng = np.random.default_rng(0)
+    q, v = rng.normal(size=(2, 2, 5, 4, 3)).astype("float32")
+    k = v = v[:, :, :2]  # groups of two heads share keys and values
+    mask = rng.random((2, 1, 5, 5)) > 0.4
+    mask[0, 0, 0] = mask[1, 0, :, :2] = False
+    seen = np.logical_and(mask, np.tri(5, dtype=bool)) if causal else mask
+    assert not seen.any(-1).all()
+    scores = np.einsum("btnh,bsnh->bnts", q, k.repeat(2, 2)) / np.sqrt(3)
+    p = np.exp(np.where(seen, scores, -1e9) - np.where(seen, scores, -1e9).max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
+    value = tf.Variable(v)
+    with tf.GradientTape() as tape:
+        out = nn.dot_product_attention(q, k, value, mask=mask, is_causal=causal, flash_attention=flash)
+        total = tf.reduce_sum(out)
+    np.testing.assert_allclose(out, np.einsum("bnts,bsnh->btnh", p, v.repeat(2, 2)), rtol=1e-5, atol=1e-6)
+    slopes = p.sum(2).reshape(2, 2, 2, 5).sum(2).transpose(0, 2, 1)[..., None]
+    np.testing.assert_allclose(tape.gradient(total, value), np.broadcast_to(slopes, v.shape), rtol=1e-5, atol=1e-6)

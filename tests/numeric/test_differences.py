@@ -2,6 +2,7 @@
 
 import cmath
 import math
+import warnings
 
 import ml_dtypes
 import numpy as np
@@ -227,3 +228,47 @@ def test_errors_of_the_function_itself_pass():
 def test_empty_arguments():
     assert N.gradient(lambda v: np.sum(v), np.zeros(0)).shape == (0,)
     assert N.hessian(lambda v: np.sum(v), np.zeros((0, 2))).shape == (0, 2, 0, 2)
+
+
+def test_what_is_not_analytic_is_noticed_without_an_error_estimate():
+    for f in (lambda x: np.conj(x) * x, lambda x: abs(x) * x):
+        with pytest.warns(RuntimeWarning, match="needs an analytic function"):
+            N.derivative(f, 1.5, method="complex")
+    with pytest.warns(RuntimeWarning, match="needs an analytic function") as caught:
+        N.gradient(lambda v: np.sum(np.conj(v) * v), np.array([1.0, 2.0]), method="complex")
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for x in (1e-3, 1.0, 300.0, np.linspace(-3, 3, 7), np.float32(0.5)):
+            N.derivative(lambda x: np.sin(x) * np.exp(-x * x / 1e4), x, method="complex")
+        N.hessian(lambda v: np.prod(v), np.array([1.0, 2.0, 3.0]), method="complex")
+
+
+@pytest.mark.parametrize("f", [math.sin, lambda x: x if x > 0 else -x, lambda x: tf.nn.relu(tf.constant(x))])
+def test_functions_that_take_no_complex_numbers(f):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="gives the function complex numbers, and this one does not take them"
+    ):
+        N.derivative(f, 1.0, method="complex")
+
+
+def test_an_error_of_the_function_says_where_it_was_evaluated():
+    with pytest.raises(ValueError) as caught:
+        N.derivative(math.sqrt, 0.0)
+    (note,) = caught.value.__notes__
+    assert "evaluated the function at -" in note and "method='forward'" in note
+    with pytest.raises(TypeError, match="f must be a function, but is 3"):
+        N.derivative(3, 1.0)
+
+
+def test_a_kink_at_the_very_point_is_no_small_error():
+    """Central differences agree with one another there, and see nothing."""
+    for f, x, jump in (
+        (abs, 0.0, 1.0),
+        (lambda x: abs(x - 1) * 3 + x * x, 1.0, 3.0),
+        (lambda x: np.maximum(x, 0), np.float32(0), 0.5),
+    ):
+        e = N.derivative(f, x, method="richardson", full=True)
+        assert e.error >= 0.9 * jump
+    for f in (lambda x: abs(x) ** 1.5, lambda x: abs(x) * x, lambda x: x * x, np.sin, lambda x: 5.0 + 0 * x):
+        assert N.derivative(f, 0.0, method="richardson", full=True).error < 0.3

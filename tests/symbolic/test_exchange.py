@@ -96,3 +96,14 @@ def test_what_sympy_or_gradtape_does_not_have():
 def test_constants_keep_their_kind():
     assert S.to_sympy(x * 2) == 2 * u and isinstance(S.to_sympy(S.Const(2)), sp.Integer)
     np.testing.assert_equal(float(S.to_sympy(S.Const(0.1))), 0.1)
+
+
+def test_choices_between_conditions_come_back():
+    """SymPy makes an ITE of a Piecewise in whose condition another stands."""
+    x, y = S.variables("x y")
+    inner = tf.where(x > y, x * y, tf.sin(y) - x)
+    e = tf.where(x > inner, x * inner, tf.sin(inner) - x)
+    back = S.from_sympy(S.to_sympy(e), {"x": x, "y": y})
+    for a in (-1.5, 0.0, 0.7):
+        for b in (-1.0, 0.0, 2.0):
+            assert S.evaluate(back, {x: a, y: b}) == pytest.approx(S.evaluate(e, {x: a, y: b}), abs=1e-12)

@@ -1,5 +1,7 @@
 """What expressions are, and what they refuse."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -101,7 +103,16 @@ def test_integers_and_complex_numbers():
 
 
 def test_no_truth_value():
-    for f in (bool, float, int, lambda e: e.numpy(), np.sin, lambda e: [1, 2][e], lambda e: 1 if e > 0 else 2):
+    for f in (
+        bool,
+        float,
+        int,
+        lambda e: e.numpy(),
+        math.sin,
+        np.floor,
+        lambda e: [1, 2][e],
+        lambda e: 1 if e > 0 else 2,
+    ):
         with pytest.raises(TypeError, match=r"truth value|Python float|Python int|no value|index|sin"):
             f(x)
     with pytest.raises(TypeError, match=r"tf\.where"):
@@ -114,6 +125,13 @@ def test_no_truth_value():
     [
         (lambda: S.Sin("x"), "'x' .a str. is no number"),
         (lambda: x * tf.Variable(2.0), "use a symbolic.Var"),
+        (lambda: tf.Variable(2.0) * x, "use a symbolic.Var"),
+        (lambda: tf.constant([1.0, 2.0]) * x, "scalar formula"),
+        (lambda: (x * y).gradients("x"), "give the variable itself"),
+        (lambda: (x * y).gradients([x, y]), "take lists"),
+        (lambda: (x * y).gradients(x * x), "put a variable in its place"),
+        (lambda: (x * y).backpropagate("a"), "The gradient to carry back must be a number"),
+        (lambda: S.compile(x * y, ["x", "y"]), "args lists the arguments"),
         (lambda: S.Add(x, np.ones(2)), "scalar formula"),
         (lambda: S.Add(x, tf.ones(2, tf.float64)), "scalar formula"),
         (lambda: S.Add(x), r"takes 2 arguments \(x, y\), but got 1"),
@@ -164,3 +182,16 @@ def test_the_namespace():
     assert tf.symbolic.Add is S.Add and "symbolic" in dir(tf) and "BesselJ0" in dir(S)
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
         S.Nonsense
+
+
+def test_numbers_of_any_dtype_and_numpys_functions_take_part():
+    x, y = S.variables("x y")
+    for two in (tf.constant(2.0), tf.constant(2.0, tf.float64), 2):
+        assert two * x is tf.multiply(two, x) is S.Mul(2, x)
+    assert tf.maximum(x, tf.constant(0.0)) is S.Maximum(x, 0)
+    assert np.sin(x) is tf.sin(x) and np.arctan2(x, y) is tf.atan2(x, y) and np.log1p(x) is tf.math.log1p(x)
+    assert np.exp(np.array([x, y]))[1] is tf.exp(y)
+    assert str((x * y).gradients(3)) == "(x) * (0) + (0) * (y)"  # as in the textbook's classes
+    with pytest.raises(ValueError, match=r"give a list of variables, diff\(\[x, y\]\)"):
+        (x * y).diff(x, y)
+    assert (x * y).diff([x, y]) is S.Const(1)

@@ -7,7 +7,7 @@ import pytest
 import gradtape as tf
 from gradtape.core.state import state
 from gradtape.tracing.control import cond, while_loop
-from gradtape.tracing.functional import TensorArray
+from gradtape.tracing.tensor_array import TensorArray
 
 from .forms import assert_every_form, assert_same, derivative, forms, graph
 
@@ -66,10 +66,10 @@ def test_python_predicates_choose_at_once():
             lambda x: x,
             lambda x: tf.cast(x, tf.int32),
             TypeError,
-            "same dtypes, but one returns float64 and the other int32",
+            "same dtype whichever branch is taken, but is float64 from true_fn and int32 from false_fn",
         ),
-        (lambda x: 1, lambda x: 2.0, TypeError, "same dtypes, but one returns int32 and the other float32"),
-        (lambda x: x, lambda x: None, ValueError, "one returns None where the other returns"),
+        (lambda x: 1, lambda x: 2.0, TypeError, "but is int32 from true_fn and float32 from false_fn"),
+        (lambda x: x, lambda x: None, ValueError, "from true_fn and None from false_fn: both must be tensors"),
     ],
 )
 def test_branches_that_differ(true_fn, false_fn, error, message):
@@ -483,3 +483,80 @@ def test_the_users_own_error_keeps_its_class():
     assert f(tf.constant(4.0)).numpy() == 2.0
     with pytest.raises(KeyError, match="negative"):
         f(tf.constant(-1.0))
+
+
+def test_a_tensor_array_comes_out_of_a_branch():
+    def f(p):
+        ta = TensorArray(tf.float32, 2, element_shape=[])
+        ta = cond(p, lambda: ta.write(0, 1.0), lambda: ta.write(0, 2.0))
+        return ta.write(1, 5.0).stack()
+
+    for p in (True, False):
+        assert tf.function(f)(tf.constant(p)).numpy().tolist() == f(tf.constant(p)).numpy().tolist() == [2.0 - p, 5.0]
+
+
+def test_none_stays_none_in_both_branches():
+    f = tf.function(lambda p: cond(p, lambda: (1.0, None), lambda: (2.0, None)))
+    x, nothing = f(tf.constant(False))
+    assert x.numpy() == 2.0 and nothing is None
+
+
+def test_what_is_captured_twice_is_not_the_state_of_a_variable():
+    """An int variable's value and the variable are one value in the graph: in the loop only one of them changes."""
+    v, w = tf.Variable(1), tf.Variable(0)
+
+    @tf.function
+    def f(x):
+        v.assign(x)
+        w.assign(v)
+        for _ in tf.range(3):
+            v.assign_add(w)
+            v.assign_add(x)
+        return v + 0
+
+    assert f(tf.constant(1)).numpy() == 7
+    assert (v.numpy(), w.numpy()) == (7, 1)
+
+
+def test_the_body_and_condition_of_a_loop_are_traced_once():
+    traced = []
+
+    @tf.function
+    def f(n):
+        return while_loop(lambda i: traced.append("test") or i < n, lambda i: traced.append("body") or i + 1, [0])
+
+    assert f(tf.constant(3))[0].numpy() == 3
+    assert sorted(traced) == ["body", "test"]
+
+
+def test_a_shape_invariant_of_unknown_rank():
+    grow = lambda x: tf.concat([x, [1]], 0)
+    f = tf.function(lambda: while_loop(lambda x: tf.size(x) < 5, grow, [tf.constant([1])], shape_invariants=[tf.TensorShape(None)]))  # fmt: skip
+    assert f()[0].numpy().tolist() == [1] * 5
+    g = tf.function(lambda: while_loop(lambda x: tf.size(x) < 5, grow, [tf.constant([1])], shape_invariants=[tf.TensorShape([3])]))  # fmt: skip
+    with pytest.raises(ValueError, match=r"shape \(1,\) before the loop, which does not conform with the shape invariant \(3,\)"):  # fmt: skip
+        g()
+
+
+@pytest.mark.parametrize("wrap", [tf.function, lambda f: f])
+def test_loop_variables_and_limits_that_are_none(wrap):
+    with pytest.raises(TypeError, match="must be a list or tuple"):
+        wrap(lambda: while_loop(lambda i: i < 3, lambda i: i + 1, tf.constant(0)))()
+    with pytest.raises(ValueError, match="None"):
+        wrap(lambda: while_loop(lambda i, n: i < 3, lambda i, n: (i + 1, n), (0, None)))()
+    with pytest.raises(ValueError, match="must be a scalar"):
+        wrap(lambda: while_loop(lambda i: i < 3, lambda i: i + 1, [0], maximum_iterations=[1, 2]))()
+
+
+def test_back_prop_false_stops_what_goes_through_an_array_too():
+    def f(x):
+        ta = TensorArray(tf.float32, 2, element_shape=[])
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            _, done = while_loop(lambda i, t: i < 2, lambda i, t: (i + 1, t.write(i, x)), (0, ta), back_prop=False)
+            y = tf.reduce_sum(done.stack())
+        return y, tape.gradient(y, x)
+
+    for g in (f, tf.function(f)):
+        y, dx = g(tf.constant(3.0))
+        assert y.numpy() == 6.0 and dx is None

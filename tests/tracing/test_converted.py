@@ -481,3 +481,21 @@ def test_parts_that_cannot_be_written(write, i, error, text):
     with pytest.raises(error, match=text):
         tf.function(lambda i: write(v, i))(tf.constant(i))
     assert not v.numpy().any()
+
+
+@pytest.mark.parametrize("f", [lambda a, b: a or b, lambda a, b: (a and b) or not a, lambda a, b: a and (b or not a)])
+def test_operands_that_are_tensors_as_they_stand(f):
+    for a in (True, False):
+        for b in (True, False):
+            assert bool(tf.function(f)(tf.constant(a), tf.constant(b))) is f(a, b)
+
+
+def test_a_tensor_that_leaves_a_loop_by_a_list_says_what_to_do():
+    def f(n):
+        found = []
+        for i in tf.range(n):
+            found.append(i)
+        return found
+
+    with pytest.raises(TypeError, match=r"made in a branch or in the body of a loop .* tf.TensorArray"):
+        tf.function(f)(tf.constant(3))

@@ -661,3 +661,15 @@ def test_results_are_tensors_of_their_own():
     a, b, d = graph(lambda x: (x, x, c))(x)
     assert a is not x and a is not b and d is not c
     assert arrays([a, b, d]) == [1.0, 1.0, 2.0]
+
+
+def test_a_method_has_the_signature_of_a_method():
+    import inspect
+
+    class Model:
+        @tf.function
+        def call(self, x, training=False):
+            return x
+
+    assert str(inspect.signature(Model().call)) == "(x, training=False)"
+    assert str(inspect.signature(Model.call)) == "(self, x, training=False)"

@@ -5,8 +5,9 @@ import pytest
 
 import gradtape as tf
 from gradtape.tracing.control import cond
-from gradtape.tracing.functional import TensorArray, case, foldl, foldr, map_fn, scan, switch_case, vectorized_map
+from gradtape.tracing.functional import case, foldl, foldr, map_fn, scan, switch_case, vectorized_map
 from gradtape.tracing.signature import TensorSpec
+from gradtape.tracing.tensor_array import TensorArray
 
 from .forms import assert_every_form, assert_same, forms, graph
 
@@ -293,3 +294,69 @@ def test_tensor_arrays_refuse():
             graph(lambda i: TensorArray(tf.float32, size=2).write(i, 1.0).stack())(tf.constant(i))
         with pytest.raises((tf.errors.OutOfRangeError, tf.errors.InvalidArgumentError), match=r"test_functional.py"):
             graph(lambda i: TensorArray(tf.float32, size=2).unstack([1.0, 2.0]).read(i))(tf.constant(i))
+
+
+def test_elements_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match=r"Inconsistent shapes: saw \(2,\) but expected \(1,\)"):
+        TensorArray(tf.float32, 3).write(0, [1.0]).write(1, [1.0, 2.0])
+    with pytest.raises(ValueError, match=r"saw \(3,\) but expected \(2,\)"):
+        TensorArray(tf.float32, 3, element_shape=[2]).write(0, [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="Inconsistent"):
+        TensorArray(tf.float32, 3, infer_shape=False, element_shape=[2]).write(0, [1.0])
+    ta = TensorArray(tf.float32, 2, element_shape=[None])
+    with pytest.raises(ValueError, match="Inconsistent"):
+        ta.write(0, [1.0]).write(1, [1.0, 2.0])
+
+
+def test_elements_of_different_lengths():
+    def joined(n):
+        ta = TensorArray(tf.float32, 3, infer_shape=False)
+        for i in range(3):
+            ta = ta.write(i, tf.ones([i + 1]))
+        return ta.concat()
+
+    assert tf.function(joined)(3).shape == joined(3).shape == (6,)
+
+    @tf.function
+    def in_a_loop(n):
+        ta = TensorArray(tf.float32, n, infer_shape=False, element_shape=[None])
+        for i in tf.range(n):
+            ta = ta.write(i, tf.ones([i + 1]))
+        return ta.concat()
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"elements of one shape, here \[1\], but \[2\] was written"):
+        in_a_loop(tf.constant(3))
+
+    @tf.function
+    def broadcast(x):
+        ta = TensorArray(tf.float32, 2, element_shape=[3])
+        for i in tf.range(2):
+            ta = ta.write(i, x)
+        return ta.stack()
+
+    with pytest.raises(ValueError, match="Inconsistent"):
+        broadcast(tf.ones([1]))
+
+
+def test_scattering_to_traced_places():
+    f = lambda i: TensorArray(tf.float32, 3).scatter(i, tf.constant([[1.0], [2.0], [3.0]])).stack()
+    at = tf.constant([2, 0, 1])
+    assert tf.function(f)(at).numpy().tolist() == f(at).numpy().tolist() == [[2.0], [3.0], [1.0]]
+
+
+@pytest.mark.parametrize("wrap", [tf.function, lambda f: f])
+@pytest.mark.parametrize("fold", [scan, foldl, foldr])
+def test_what_is_accumulated_keeps_its_form(wrap, fold):
+    with pytest.raises(ValueError, match="fn must return the form of what it accumulates"):
+        wrap(lambda x: fold(lambda a, b: [a, b], x))(tf.constant([1.0, 2.0]))
+
+
+def test_exclusive_cases_while_tracing():
+    @tf.function
+    def f(i):
+        pairs = [(i < 1, lambda: 1), (i < 2, lambda: 2)]
+        return case(pairs, exclusive=True, default=lambda: 3)
+
+    assert [f(tf.constant(i)).numpy() for i in (1, 5)] == [2, 3]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than 1 conditions"):
+        f(tf.constant(0))

@@ -259,3 +259,19 @@ def test_shapes_without_end_stay_within_the_bound(monkeypatch):
     assert thrice < 1.1 * once and f.experimental_get_tracing_count() == 1
     (trace,) = f._open.values()
     assert len(trace._at) == 16
+
+
+@pytest.mark.parametrize(
+    ("f", "error", "message"),
+    [
+        (lambda x, i: x[i:, 7], tf.errors.InvalidArgumentError, "slice index 7 of dimension 1 out of bounds"),
+        (lambda x, i: x[i:, 1, 2], tf.errors.InvalidArgumentError, "only 2 dims"),
+        (lambda x, i: x[i:, "a"], TypeError, "are valid indices, got 'a'"),
+    ],
+)
+def test_an_index_that_is_wrong_whatever_the_traced_one_is(f, error, message):
+    with pytest.raises(error, match=message):
+        tf.function(f)(tf.zeros([3, 4]), tf.constant(2))
+    v = tf.Variable(tf.zeros([3, 4]))
+    with pytest.raises(error, match=message):
+        tf.function(lambda i: f(v, i).assign([1.0]))(tf.constant(2))

@@ -154,3 +154,58 @@ def test_eval_shape_of_a_function_that_closes_over_tensors_of_the_trace_around_i
 
     assert_same(f(tf.constant([1.0, 2.0])), tf.constant([2.0, 3.0]))
     assert [s.shape.as_list() for s in forms] == [[5]]
+
+
+@pytest.mark.parametrize("say", [lambda y: tf.ensure_shape(y, [2, None]), lambda y: y.set_shape([2, 2]) or y])
+def test_the_rank_of_a_python_functions_result_may_be_said_later(say):
+    @tf.function
+    def f(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = say(tf.py_function(lambda v: tf.stack([v, v * v]), [x], tf.float32))
+            total = tf.reduce_sum(y, 1)
+        return total, tape.gradient(total, x)
+
+    total, dx = f(tf.constant([1.0, 3.0]))
+    assert total.numpy().tolist() == [4.0, 10.0] and dx.numpy().tolist() == [3.0, 7.0]
+
+
+def test_a_python_functions_result_of_unknown_rank_is_reshaped():
+    f = tf.function(lambda x: tf.reshape(tf.py_function(lambda v: tf.stack([v, v]), [x], tf.float32), [4, 1]))
+    assert f(tf.constant([1.0, 2.0])).numpy().tolist() == [[1.0], [2.0], [1.0], [2.0]]
+    g = tf.function(lambda x: tf.ensure_shape(tf.numpy_function(lambda v: v.sum(), [x], tf.float32), ()) * 2)
+    assert g(tf.constant([1.0, 2.0])).numpy() == 6.0
+
+
+def test_a_rank_that_was_said_wrongly():
+    def f(x):
+        y = tf.py_function(lambda v: tf.stack([v, v]), [x], tf.float32)
+        return tf.ensure_shape(y, [3, 2])
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"gave a tensor of shape \[2, 2\] where float32\[3, 2\]"):
+        tf.function(f)(tf.constant([1.0, 2.0]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"by a TensorSpec in Tout, or by tf.ensure_shape"):
+        tf.function(lambda x: tf.py_function(lambda v: tf.stack([v, v]), [x], tf.float32) + 1.0)(tf.constant([1.0]))
+
+
+def test_a_shape_is_ensured_when_the_program_runs():
+    f = tf.function(lambda x: tf.ensure_shape(x, [2]) * 2.0, input_signature=[tf.TensorSpec([None])])
+    assert f(tf.ones([2])).numpy().tolist() == [2.0, 2.0]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[3\] is not compatible with expected shape \(2,\)"):
+        f(tf.ones([3]))
+
+
+def test_gradients_of_what_is_made_of_other_sources():
+    @tf.function
+    def f(a):
+        b = 2.0 * a
+        c = a + b
+        return (
+            tf.gradients(c * b, [a, b, c]),
+            tf.gradients(c, [a, b], stop_gradients=[a, b]),
+            tf.gradients(c * c, [a], stop_gradients=[b]),
+            tf.gradients(c * c, [b], stop_gradients=[c]),
+        )
+
+    values = tf.nest.map_structure(lambda x: None if x is None else float(x), f(tf.constant(3.0)))
+    assert values == ([36.0, 15.0, 6.0], [1.0, 1.0], [18.0], [None])  # as TensorFlow

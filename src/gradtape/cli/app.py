@@ -102,8 +102,18 @@ def run(
 @app.command(context_settings={"ignore_unknown_options": True}, short_help="Draw the gradient that a program takes.")
 @click.argument("file")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
-@click.option("--out", metavar="PAGE.html", help="Write the page to this file; without it, a temporary one is opened in the browser.")
-@click.option("--gradient", type=click.IntRange(min=1), default=1, metavar="N", help="Which of the program's gradients; the first by default.")
+@click.option(
+    "--out",
+    metavar="PAGE.html",
+    help="Write the page to this file (or the graph to .svg or .png); without it, a page is opened in the browser.",
+)
+@click.option(
+    "--gradient",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Which of the program's gradients; the first by default.",
+)
 @click.option("--full-traceback", is_flag=True, help="Show gradtape's own lines in tracebacks, too.")
 def view(file: str, args: tuple[str, ...], out: str | None, gradient: int, full_traceback: bool) -> None:
     """Run FILE, a script or a notebook, up to its first gradient, and draw what that was computed from.
@@ -114,11 +124,11 @@ def view(file: str, args: tuple[str, ...], out: str | None, gradient: int, full_
 
     The options of this command stand before FILE, those of the program behind it.
     """
-    from .view import picture_of
+    from .view import picture_of, written
 
     try:
         picture = picture_of(file, args, gradient, full_traceback)
-        page = picture.save(out) if out else picture.open()
+        page = written(picture, out) if out else picture.open()
     except Refusal as refusal:
         raise Refused(str(refusal)) from None
     except OSError as error:
@@ -134,7 +144,7 @@ def view(file: str, args: tuple[str, ...], out: str | None, gradient: int, full_
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything that is random.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no line for each epoch.")
 def demo(**options: Any) -> None:
-    """Train an 8-128-1 network on California housing with a hand-written loop over GradientTape.
+    """Train an 8-128-1 network on California housing: a hand-written loop over GradientTape, then Keras's fit.
 
     The data comes through scikit-learn; where it cannot be downloaded, scikit-learn's bundled diabetes data
     is used, and that is said. Prints training and validation error for each epoch, and at the end the error
@@ -160,7 +170,9 @@ def demo(**options: Any) -> None:
 @click.option("--at", required=True, metavar="POINT", help='The arguments, as in "1.0,2.0"; vectors as in "[1,2],3".')
 @click.option("--name", help="The function in FILE; f, or the only one there is.")
 @click.option("--order", type=click.IntRange(1, 2), default=1, show_default=True, help="2 compares second derivatives.")
-@click.option("--dtype", type=click.Choice(["float64", "float32"]), help="By default the first that the function takes.")
+@click.option(
+    "--dtype", type=click.Choice(["float64", "float32"]), help="By default the first that the function takes."
+)
 @click.option("--plot", metavar="FILE.png", help="Draw the errors against the step size; .svg and .pdf, too.")
 def compare_command(what: str, at: str, name: str | None, order: int, dtype: str | None, plot: str | None) -> None:
     """Differentiate one function at one point in all ways that apply, and show values, errors, work and time.

@@ -28,7 +28,8 @@ def run_compare(
     try:
         found = compare(f, *arguments, order=order, dtype=dtype)
     except (TypeError, ValueError, ArithmeticError) as problem:
-        raise Refusal(f"{what}: {str(problem).strip()}") from None
+        text = str(problem).partition("\n  at ")[0].strip()  # the line would be one of this program's own
+        raise Refusal(f"{what}: {text}") from None
     if plot is not None:
         try:
             found.plot(plot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,23 @@ from gradtape.ground.errors import user_python_frame
 from gradtape.primitives.indexing import IndexedSlices
 
 from .problems import Refusal
+
+
+def written(picture: Picture, out: str) -> str:
+    """The picture in a file of the kind that its name says: the page, or the graph as SVG or PNG.
+
+    Raises:
+        Refusal: the name says another kind, or matplotlib is missing, which PNG takes.
+    """
+    kind = os.path.splitext(out)[1].lower()
+    write: Any = {".html": picture.save, ".htm": picture.save, ".svg": picture.svg, ".png": picture.png}.get(kind)
+    if write is None:
+        raise Refusal(f"{out}: the picture is written as .html (the page), .svg or .png")
+    try:
+        write(out)
+    except (ModuleNotFoundError, ValueError) as problem:
+        raise Refusal(str(problem)) from None
+    return out
 
 
 class Seen(SystemExit):

@@ -40,6 +40,7 @@ def pair(p: Primitive, x: Any, y: Any) -> tuple[Tensor, Tensor]:
         InvalidArgumentError: both are tensors, of different dtypes.
     """
     tensors = isinstance(x, Tensor | Variable) and isinstance(y, Tensor | Variable)
+    given = x, y
     if type(x) is Variable:
         x = x._read()
     if type(y) is Variable:
@@ -55,6 +56,11 @@ def pair(p: Primitive, x: Any, y: Any) -> tuple[Tensor, Tensor]:
         x = convert(x)
         y = convert(y, None, x._d)
     if x._d is not y._d:
+        top = x if x._special > y._special else y
+        if top._unites:
+            if Variable in map(type, given):
+                top._interpret(p, given, {})  # a TypeError: a formula takes no variables of this kind
+            return x, y
         raise (InvalidArgumentError if tensors else ConversionError)(
             f"cannot compute {p.tf} as input #1(zero-based) was expected to be a {x._d.name} tensor but is a {y._d.name} tensor: "
             f"both must have one dtype. Convert one of them with tf.cast.{user_line()}"
@@ -181,7 +187,9 @@ def _defers(other: Any) -> bool:
         return False
     if other is None:
         raise none_gradient("An operator was given None")
-    return not isinstance(other, Tensor | Variable | np.ndarray | np.generic | int | float | complex | list | tuple | str | bytes | bool) and not hasattr(
+    if isinstance(other, Tensor):
+        return other._unites  # formulas have their own operators
+    return not isinstance(other, Variable | np.ndarray | np.generic | int | float | complex | list | tuple | str | bytes | bool) and not hasattr(
         other, "_to_tensor"
     ) and not hasattr(other, "__array__")  # fmt: skip
 

@@ -370,15 +370,15 @@ def _write_part(
             raise invalid(f"Cannot broadcast input shape {dims_text(have)} into final shape {dims_text(want)}")
     if any(h not in (1, w) for h, w in zip(reversed(have), reversed(want), strict=False)):
         raise invalid(f"Cannot broadcast input shape {dims_text(have)} into final shape {dims_text(want)}")
-    t = v._t
-    a = t._a
-    if type(a) is not _ndarray:
-        a = np.array(st._array(a))
-    elif not v._free(t):
-        a = a.copy()
-    f(a, index, u._a if have == want else np.reshape(st._array(u._a), have[max(0, len(have) - len(want)) :]))
-    del t
-    return v._set(a if a.ndim else a[()])
+    with v._turn():
+        t = v._t
+        a = t._a
+        if type(a) is not _ndarray:
+            a = np.array(st._array(a))
+        elif not v._free(t):
+            a = a.copy()
+        f(a, index, u._a if have == want else np.reshape(st._array(u._a), have[max(0, len(have) - len(want)) :]))
+        return v._set(a if a.ndim else a[()])
 
 
 def _trace_part(trace: Any, v: Variable, key: Any, how: str, u: Tensor) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -15,6 +17,17 @@ class _State(threading.local):
 
 
 state = _State()
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """A context of no tapes and no trace."""
+    before = state.tapes, state.trace
+    state.tapes, state.trace = (), None
+    try:
+        yield
+    finally:
+        state.tapes, state.trace = before
 
 
 def still_active(tapes: tuple) -> tuple:

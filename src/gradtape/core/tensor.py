@@ -48,6 +48,7 @@ class Tensor:
     _special = (
         0  # above 0 for subclasses (batched, traced) that interpret operations themselves; the highest goes first
     )
+    _unites = False  # True for formulas, which take numbers of any real dtype
 
     def __init__(self, a: Any, d: DType) -> None:
         self._a = a
@@ -294,6 +295,8 @@ def convert(value: Any, dtype: DType | None = None, hint: DType | None = None) -
     to = getattr(value, "_to_tensor", None)  # Variable, IndexedSlices
     if to is not None:
         return convert(to(), dtype)
+    if type(value) not in _UNSIZED and hasattr(value, "__tf_tensor__"):  # TensorFlow's protocol
+        return convert(value.__tf_tensor__(dtype), dtype)
     if dtype is None and hint is not None and fits(value, hint):
         dtype = hint
     if isinstance(value, list | tuple) and _holds_tensors(value):

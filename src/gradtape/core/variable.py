@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterable
+from contextlib import ExitStack
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,16 @@ from .tensor import Reference, Tensor, convert
 
 _refs = sys.getrefcount
 _next_uid = count(1).__next__
+
+
+# threading.active_count() takes a lock to count these; where they are not, there might be others at any time
+_active: Any = getattr(threading, "_active", (None, None))
+_limbo: Any = getattr(threading, "_limbo", ())
+
+
+def others() -> bool:
+    """Whether Python runs other threads than this one."""
+    return len(_active) > 1 or bool(_limbo)
 
 
 class Variable:
@@ -47,7 +59,7 @@ class Variable:
     """
 
     # _t: the current value, replaced (never changed) by an assignment unless nobody else holds it
-    __slots__ = ("__weakref__", "_constraint", "_d", "_name", "_shape_spec", "_t", "_trainable", "_uid", "_watched")
+    __slots__ = ("__weakref__", "_constraint", "_d", "_lock", "_name", "_shape_spec", "_t", "_trainable", "_uid", "_watched")
     __array_priority__ = 100
     _save_slice_info = None
     _trace: Any = None  # while some thread traces a function: gives this thread's trace, or None
@@ -80,6 +92,7 @@ class Variable:
         self._watched = self._trainable and t._d.is_inexact  # whether tapes watch it when it is read
         self._name = state.scope + (name or "Variable") + ":0"
         self._uid = _next_uid()
+        self._lock = threading.RLock()  # held where other threads run, from reading the value to replacing it
         self._constraint = constraint
         if self._trace is not None and (trace := self._trace()) is not None:
             trace.root().created.append(self)
@@ -235,8 +248,12 @@ class Variable:
             and _refs(a) == _FREE_A
             and a.base is None
             and a.flags.writeable
-            and threading.active_count() == 1
+            and not others()
         )
+
+    def _turn(self) -> Any:
+        """A context in which no other thread updates this variable."""
+        return self._lock if others() else _ALONE
 
     def _set(self, a: Any) -> Variable:
         self._t = Tensor(a, self._d)
@@ -270,7 +287,11 @@ class Variable:
         if trace is not None:
             trace.assign(self, t)
             return self if read_value else None
-        self._t = Tensor(t._a, self._d)
+        if len(_active) > 1 or _limbo:
+            with self._lock:
+                self._t = Tensor(t._a, self._d)
+        else:
+            self._t = Tensor(t._a, self._d)
         return self if read_value else None
 
     def _update(self, delta: Any, what: str, p: Primitive, read_value: bool) -> Any:
@@ -285,23 +306,30 @@ class Variable:
             raise invalid(
                 f"Cannot {what} to the variable '{self._name}': {p.name} does not take {self._d.name} tensors."
             )
-        t = self._t
-        a = t._a
-        if type(a) is not np.ndarray:
-            if type(d._a) is np.ndarray:
+        lock = self._lock if len(_active) > 1 or _limbo else None
+        if lock is not None:
+            lock.acquire()
+        try:
+            t = self._t
+            a = t._a
+            if type(a) is not np.ndarray:
+                if type(d._a) is np.ndarray:
+                    raise self._bad_update(d, what)
+            elif d._shape != a.shape:
                 raise self._bad_update(d, what)
-        elif d._shape != a.shape:
-            raise self._bad_update(d, what)
-        elif p.ufunc is not None and self._free(t):
-            try:
-                p.ufunc(a, d._a, out=a)
-            except (FloatingPointError, RuntimeWarning):
-                pass  # NumPy looks for overflow and the like when the whole result is there
-            del t
-            self._t = Tensor(a, self._d)  # a new tensor for the new value: tapes must not take it for the old
+            elif p.ufunc is not None and self._free(t):
+                try:
+                    p.ufunc(a, d._a, out=a)
+                except (FloatingPointError, RuntimeWarning):
+                    pass  # NumPy looks for overflow and the like when the whole result is there
+                del t
+                self._t = Tensor(a, self._d)  # a new tensor for the new value: tapes must not take it for the old
+                return self if read_value else None
+            self._t = Tensor(evaluate(p, t, d), self._d)
             return self if read_value else None
-        self._t = Tensor(evaluate(p, t, d), self._d)
-        return self if read_value else None
+        finally:
+            if lock is not None:
+                lock.release()
 
     def _bad_update(self, d: Tensor, what: str) -> Exception:
         return invalid(
@@ -331,11 +359,11 @@ class Variable:
         numeric = self._d.is_numeric and not (self._d.is_complex and how in ("min", "max"))
         if not numeric and how != "update" and not (self._d.is_bool and how == "add"):
             raise invalid(f"scatter_{how} is not defined for a variable of dtype {self._d.name}.")
-        t = self._t
-        a = t._a
-        free = type(a) is np.ndarray and self._free(t)
-        del t
-        return self._set(indexing.written(a, rows, updates._a, how, in_place=free))
+        with self._turn():
+            t = self._t
+            a = t._a
+            free = type(a) is np.ndarray and self._free(t)
+            return self._set(indexing.written(a, rows, updates._a, how, in_place=free))
 
     def _scatter_nd(self, how: str, indices: Any, updates: Any) -> Variable:
         u = self._operand(updates, "scatter")
@@ -542,6 +570,25 @@ for _name, _symbol, _method in (
     ("mod", "%", "assign"), ("pow", "**", "assign"), ("matmul", "@", "assign"),
 ):  # fmt: skip
     setattr(Variable, f"__i{_name}__", _no_augmented(_symbol, _method))
+
+
+class _Alone:
+    """What stands for a lock while there is one thread."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exc: Any) -> None: ...
+
+
+_ALONE = _Alone()
+
+
+def in_turn(variables: Iterable[Variable]) -> ExitStack:
+    """A context in which no other thread updates any of the variables. All take them in one order, so nobody waits for ever."""
+    with ExitStack() as stack:
+        for v in sorted(variables, key=lambda v: v._uid):
+            stack.enter_context(v._lock)
+        return stack.pop_all()
 
 
 class _Probe:

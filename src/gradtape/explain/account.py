@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from ..core.tensor import Tensor
 from ..core.variable import Variable
 from ..gradient import driver
 from ..gradient.tape import GradientTape, _ones
+from ..ground.graph import interpret
 from ..ground.primitive import Aval, Primitive
 from ..primitives import structure as st
 from ..primitives.indexing import IndexedSlices
@@ -315,6 +316,65 @@ def _unfolded(record: tuple, entry: jr.Entry | None, constants: dict[int, int]) 
     return replayed(simplify.without_effects(p.program.graph), p.xs, scratch, record[6], constants)[0]
 
 
+MOST_UNROLLED = 5000  # operations in all the turns of loops
+
+
+class _Replay:
+    """Runs a graph operation by operation. Of a branch it runs what was taken, of a loop the turns, unless they are too many."""
+
+    def __init__(self, observer: jr.Observer) -> None:
+        self.observer, self.left = observer, MOST_UNROLLED
+
+    def __call__(self, graph: Any, xs: Sequence[Tensor]) -> list[Tensor]:
+        env: dict[int, Tensor] = {id(v): x for v, x in zip(graph.inputs, xs, strict=True)}
+
+        def value(v: Any) -> Tensor:
+            if id(v) not in env:
+                env[id(v)] = Tensor(v.const, v.aval.dtype)
+            return env[id(v)]
+
+        observer = self.observer
+        ends = {n.line: n for n in graph.nodes}  # the last operation of a line has the value that the line is about
+        for n in graph.nodes:
+            observer.place = places.at(*n.line)._replace(function=graph.name) if n.line else None
+            if n.line and ends[n.line] is n:
+                observer.place = observer.place and observer.place.whole()
+            ins = [value(v) for v in n.ins]
+            out = self.inside(n, ins)
+            if out is None:
+                out = apply(n.p, *ins, **n.attrs)
+            env.update({id(v): t for v, t in zip(n.outs, out if n.p.multi else (out,), strict=True)})
+        return [value(v) for v in graph.outputs]
+
+    def inside(self, n: Any, ins: list[Tensor]) -> list[Tensor] | None:
+        """What control flow gives, by the operations in it; None for what is to be left one operation."""
+        if n.p.name == "cond":
+            return self(n.attrs["true" if ins[0]._a else "false"], ins[1:])
+        if n.p.name != "while_loop":
+            return None
+        body, states = n.attrs["body"], n.attrs["n"]
+        turns = self.turns(n, [x._a for x in ins], self.left // max(1, len(body.nodes)))
+        if turns is None:
+            return None
+        self.left -= turns * len(body.nodes)
+        now, fixed = ins[:states], ins[states:]
+        for _ in range(turns):
+            now = self(body, [*now, *fixed])
+        return now
+
+    @staticmethod
+    def turns(n: Any, arrays: list, most: int) -> int | None:
+        """How many turns a loop makes; None for more than ``most``."""
+        test, body, states = n.attrs["cond"], n.attrs["body"], n.attrs["n"]
+        now, fixed = arrays[:states], arrays[states:]
+        with np.errstate(all="ignore"):
+            for turn in range(most + 1):
+                if not interpret(test, [*now, *fixed])[0]:
+                    return turn
+                now = interpret(body, [*now, *fixed])
+        return None
+
+
 def replayed(
     graph: Any, xs: list[Tensor], tape: GradientTape, out_keys: tuple, constants: dict[int, int]
 ) -> tuple[list[Step], list[Tensor]]:
@@ -333,24 +393,10 @@ def replayed(
     observer = jr.Observer()
     before = state.tapes
     state.tapes = (observer, tape)  # type: ignore[assignment]
-    env: dict[int, Tensor] = {id(v): x for v, x in zip(graph.inputs, xs, strict=True)}
-
-    def value(v: Any) -> Tensor:
-        if id(v) not in env:
-            env[id(v)] = Tensor(v.const, v.aval.dtype)
-        return env[id(v)]
-
+    run = _Replay(observer)
     try:
-        ends = {n.line: n for n in graph.nodes}  # the last operation of a line has the value that the line is about
-        for n in graph.nodes:
-            observer.place = places.at(*n.line)._replace(function=graph.name) if n.line else None
-            if n.line and ends[n.line] is n:
-                observer.place = observer.place and observer.place.whole()
-            out = apply(n.p, *[value(v) for v in n.ins], **n.attrs)
-            env.update({id(v): t for v, t in zip(n.outs, out if n.p.multi else (out,), strict=True)})
         outs: list[Tensor] = []
-        for v in graph.outputs:
-            t = value(v)
+        for t in run(graph, xs):
             if any([t is o for o in (*xs, *outs)]):  # an output has a key of its own
                 observer.place = None
                 t = st.identity(t)

@@ -90,10 +90,10 @@ CAUSES: dict[str, Cause] = {
     ),
     "no_dependence": Cause(
         "{y} was not computed from {x}. It was computed from {v}.",
-        "check the names: the {x} that is differentiated must be the one that {y} was computed with. tape.gradient(..., unconnected_gradients='zero') gives zeros",
+        "check the names: {x} must be what {y} was computed with. tape.gradient(..., unconnected_gradients='zero') gives zeros",
     ),
     "constant_target": Cause(
-        "{y} was not computed by operations of gradtape: it is a constant, came from Python or NumPy (tf.numpy_function), or was made before lines were noted.",
+        "{y} was not computed by operations of gradtape: it is a constant, came from Python or NumPy (tf.numpy_function), or was made where no lines were noted, before or after the tape's block.",
         "compute {y} inside the `with tf.GradientTape()` block from {x}",
     ),
     "not_implemented": Cause(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 from ..core.state import state
@@ -90,8 +90,7 @@ def _chosen(fn: Callable, names: Any) -> frozenset | None:
     return frozenset([names] if isinstance(names, str) else names)
 
 
-@contextmanager
-def on_operation(fn: Callable[[OperationEvent], Any], names: Any = None) -> Iterator[None]:
+def on_operation(fn: Callable[[OperationEvent], Any], names: Any = None) -> AbstractContextManager[None]:
     """A block in which ``fn`` is told of every operation that runs in this thread.
 
     Args:
@@ -109,7 +108,11 @@ def on_operation(fn: Callable[[OperationEvent], Any], names: Any = None) -> Iter
     square 9.0
     add 10.0
     """
-    teller = _Teller(fn, _chosen(fn, names))
+    return _operations(_Teller(fn, _chosen(fn, names)))
+
+
+@contextmanager
+def _operations(teller: _Teller) -> Iterator[None]:
     state.tapes = (*state.tapes, teller)  # type: ignore[assignment]
     try:
         yield
@@ -126,8 +129,7 @@ _lock = threading.Lock()
 _listening = 0
 
 
-@contextmanager
-def on_gradient(fn: Callable[[GradientEvent], Any], names: Any = None) -> Iterator[None]:
+def on_gradient(fn: Callable[[GradientEvent], Any], names: Any = None) -> AbstractContextManager[None]:
     """A block in which ``fn`` is told of every step of the backward passes that run in this thread.
 
     Args:
@@ -146,8 +148,12 @@ def on_gradient(fn: Callable[[GradientEvent], Any], names: Any = None) -> Iterat
     add 1.0
     square 6.0
     """
+    return _gradients((fn, _chosen(fn, names)))
+
+
+@contextmanager
+def _gradients(hook: tuple) -> Iterator[None]:
     global _listening
-    hook = (fn, _chosen(fn, names))
     _local.hooks = (*_local.hooks, hook)
     with _lock:
         _listening += 1

@@ -87,6 +87,9 @@ class Journal:
         self.first: dict[int, int] = {}  # id of a tensor that no noted operation made -> index of its first use
         self.names: dict[int, str] = {}  # what the program called variables and tensors from outside, by id
         self.serials: weakref.WeakKeyDictionary[GradientTape, int] = weakref.WeakKeyDictionary()
+        self.pauses: list[
+            tuple[weakref.ref[GradientTape], list[int]]
+        ] = []  # when tape.stop_recording() began, and ended
         self.taped = -1  # index of the last operation under a tape
         self.full = False
 
@@ -97,6 +100,7 @@ class Journal:
             if e.when > index:
                 new.add(Entry(e.p, e.xs, e.outs, e.attrs, e.place, frozenset(), e.when))
         new.names = dict(self.names)
+        new.pauses = [p for p in self.pauses if p[0]() is not None][-1000:]
         new.reads = {k: r for k, r in self.reads.items() if r.when > index}
         new.exits = [x for x in self.exits if x.when > index]
         new.assignments = {k: a for k, a in self.assignments.items() if a.when > index}
@@ -165,6 +169,12 @@ class Observer:
     def _now(self) -> int:
         self._clock += 1
         return self._clock
+
+    def _pause(self, tape: GradientTape) -> Callable[[], None]:
+        """A tape stops recording for a while; what is returned ends it."""
+        times = [self._now()]
+        self.journal.pauses.append((weakref.ref(tape), times))
+        return lambda: times.append(self._now())
 
     def _recording(self) -> frozenset:
         """The numbers of the tapes that are recording. The first operation under a new outermost tape begins a new journal."""

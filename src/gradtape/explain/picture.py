@@ -113,7 +113,7 @@ class Picture:
             h = _height(n)
             left, top = x - w / 2 + m, y - h / 2 + m
             strip = c["adjoint"] if n["target"] else c["leaf"] if n["kind"] == "leaf" else c["quiet"]
-            out.append(f"<g transform='translate({left:.1f} {top:.1f})'><rect width='{w:.1f}' height='{h:g}' rx='9' fill='{c['card']}' stroke='{c['line']}'/><rect width='5' height='{h - 18:g}' y='9' fill='{strip}'/>"
+            out.append(f"<g transform='translate({left:.1f} {top:.1f})'><rect width='{w:.1f}' height='{h:g}' rx='9' fill='{c['card']}' stroke='{c['line']}'/><rect x='5' y='9' width='3.5' height='{h - 18:g}' rx='1.75' fill='{strip}'/>"
                        f"<text x='14' y='21' {sans} font-size='13' font-weight='600' fill='{c['ink']}'>{escape(n['head'])}</text>")  # fmt: skip
             if n["line"]:
                 out.append(f"<text x='{w - 9:.1f}' y='20' {sans} font-size='10.5' text-anchor='end' fill='{c['faint']}'>line {n['line'][1]}</text>")  # fmt: skip

@@ -110,6 +110,8 @@ def tree_of(nodes: list[Node]) -> Group:
         if n.step is None:
             paths = [home[i] for i in readers.get(j, [])]
             common = [gs[0] for gs in zip(*paths) if all([g is gs[0] for g in gs])] if paths else [root]
+            while common[-1].kind == "repeat":  # what all blocks read is to be seen when they are folded
+                common.pop()
             common[-1].items.append(j)
     return root
 
@@ -187,7 +189,8 @@ def width_of(n: Node) -> float:
 def _head(n: Node) -> str:
     if n.kind != "op":
         return n.name or n.title
-    return (f"{n.name} = " if n.name else "") + f"{n.title} {' '.join(n.constants)}".strip()[:26]
+    constants = [] if n.title in ("while_loop", "while_history", "cond") else n.constants
+    return (f"{n.name} = " if n.name else "") + f"{n.title} {' '.join(constants)}".strip()[:26]
 
 
 # -- the data ------------------------------------------------------------------------------------------------------------------

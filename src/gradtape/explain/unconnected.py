@@ -180,9 +180,8 @@ def _block(flow: Flow, e: Edge, names: Names) -> Finding | None:
     if differentiable(e):
         if flow.serial in by.tapes:
             return Finding("watched_late", by.place)
-        mine = [x.when for x in flow.journal.entries if flow.serial in x.tapes]
-        inside = bool(mine) and mine[0] < by.when < mine[-1]
-        return Finding("recording_stopped" if inside else "outside_tape", by.place)
+        paused = any([t() is flow.tape and times[0] < by.when < max(times[1:], default=by.when + 1) for t, times in flow.journal.pauses])  # fmt: skip
+        return Finding("recording_stopped" if paused else "outside_tape", by.place)
     if hasattr(p, "program"):
         return _inside(flow, e, names) or Finding("not_differentiable", by.place, op=f"the function {p.name}")
     if p.name == "stop_gradient":
@@ -230,6 +229,8 @@ def _inside(flow: Flow, e: Edge, names: Names) -> Finding | None:
     place = lambda n: places.at(*n.line) if n.line else e.by.place  # type: ignore[union-attr]
     name = e.by.p.name
     if id(graph.outputs[at]) not in anyway:
+        if not {id(v) for v in graph.inputs} & needed:
+            return Finding("constant_target", e.by.place, name)
         return Finding("no_dependence", e.by.place, name, v="other arguments of the function or constants")
     for n, v in blocks:
         if n.p.name == "stop_gradient":
@@ -243,6 +244,9 @@ def _inside(flow: Flow, e: Edge, names: Names) -> Finding | None:
         if v.aval.dtype.is_inexact:
             return Finding("not_differentiable", place(n), name, op=_word(n.p.name))
         return Finding("integer", place(n), name, op=_word(n.p.name), v=v.aval.dtype.name)
+    for n in nodes:  # each step may pass a gradient, and none came: the user's own rules may return None
+        if n.p.name == "custom_gradient" and any([id(v) in good for v in n.ins]):
+            return Finding("custom_gradient", place(n), name, op="the function")
     return None
 
 
@@ -261,6 +265,8 @@ def _no_path(flow: Flow, source: Any, starts: list[Tensor], names: Names) -> lis
     origins = [_called_origin(t, flow, names) for t in flow.origins()]
     listed = ", ".join(dict.fromkeys([o for o in origins if o])) or "constants"
     place = made[0].place if made else None
+    if not flow.edges:  # a function that returned a constant
+        return [Finding("constant_target", place)]
     return [Finding("no_dependence", place, v=listed if len(listed) < 200 else listed[:197] + "...")]
 
 

@@ -68,6 +68,11 @@ def zero(account: Account, sources: set[int]) -> list[Finding]:
     return _once(found)
 
 
+def _users(s: Step) -> str:
+    """What an operation is called whose gradient the user wrote; empty for others."""
+    return s.name if not hasattr(s.p, "kernel") else "the function" if s.name == "custom_gradient" else ""
+
+
 _JOINS = ("stack", "concat", "pack", "pad", "broadcast_to", "tile")
 
 
@@ -83,8 +88,8 @@ def _behind(account: Account, s: Step, i: int) -> tuple[Step, int]:
 
 def _zero_step(s: Step, i: int) -> Finding:
     name, place = s.name, s.place
-    if not hasattr(s.p, "kernel"):
-        return Finding("custom_zero", place, op=name)
+    if _users(s):
+        return Finding("custom_zero", place, op=_users(s))
     cause = _ZERO.get(name, "zero_here")
     x = None if s.xs[i] is None else np.asarray(s.xs[i]._a)
     if name in ("relu",) and x is not None:
@@ -93,6 +98,10 @@ def _zero_step(s: Step, i: int) -> Finding:
         )
     if name in ("maximum", "minimum") and x is not None and s.xs[1 - i] is not None and np.size(s.xs[1 - i]._a) == 1:
         return Finding("clipped", place, op=f"tf.{name} with {brief(s.xs[1 - i]._a)}")
+    if name in ("multiply", "matmul") and s.in_keys[0] == s.in_keys[1]:
+        return Finding("stationary", place, op="the square")
+    if name == "exp" and s.outs[0] is not None and not np.any(np.asarray(s.outs[0]._a)):
+        return Finding("underflow", place, op="tf.exp")
     if name == "multiply" and s.xs[1 - i] is not None and np.any(np.asarray(s.xs[1 - i]._a)):
         cause = "underflow" if not np.any(np.asarray(s.xs[1 - i]._a) == 0) else "times_zero"
     d = local(s, i)
@@ -153,8 +162,8 @@ def _forward_step(s: Step) -> Finding:
     """A step that makes NaN or infinities of finite values."""
     name, place = s.name, s.place
     xs = [None if x is None else np.asarray(x._a) for x in s.xs]
-    if not hasattr(s.p, "kernel"):
-        return Finding("not_finite", place, op=name)
+    if _users(s):
+        return Finding("not_finite", place, op=_users(s))
     if name in _LOGS and xs:
         a, edge = xs[-1] if name == "xlogy" else xs[0], _LOGS[name]
         if a is not None:
@@ -182,8 +191,8 @@ def _forward_step(s: Step) -> Finding:
 def _backward_step(account: Account, s: Step, i: int) -> Finding:
     """A step that makes NaN or infinities of finite cotangents."""
     name, place = s.name, s.place
-    if not hasattr(s.p, "kernel"):
-        return Finding("custom_not_finite", place, op=name)
+    if _users(s):
+        return Finding("custom_not_finite", place, op=_users(s))
     part = np.asarray(dense(s.parts[i]))
     g = np.asarray(dense(s.cotangents[0])) if s.cotangents and s.cotangents[0] is not None else None
     nan = np.isnan(part)
@@ -204,6 +213,13 @@ def _backward_step(account: Account, s: Step, i: int) -> Finding:
     if name in _ROOTS and xs[0] is not None:
         if np.any(xs[0] < 0):
             return Finding("root_of_negative", place, op=f"tf.{name}", v=_value(xs[0].min()))
+        if (
+            name == "pow"
+            and i == 0
+            and xs[1] is not None
+            and not np.any(xs[1][(xs[0] == 0) & nan] if xs[1].shape else xs[1])
+        ):
+            return Finding("zero_times_infinity", place, op="tf.pow")  # y x^(y-1) for y = 0
         return Finding("root_of_zero", place, op=f"tf.{name}")
     if name == "sqrt" and out is not None:
         return Finding("root_of_zero", place, op="tf.sqrt")

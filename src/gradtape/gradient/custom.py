@@ -124,7 +124,7 @@ def _as_tensor(x: Any) -> Tensor:
 
 
 def _record(name: str, leaves: list, outs: tuple, grad: Callable, variables: list[Variable]) -> None:
-    variables = [v for v in variables if not any(v._t is x for x in leaves)]
+    variables = [v for v in variables if not any(v._value() is x for x in leaves)]  # arguments, too
     if variables and not _takes_variables(grad):
         raise TypeError(
             f"@tf.custom_gradient grad_fn must accept keyword argument 'variables', since function uses variables: {variables}"

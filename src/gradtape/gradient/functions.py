@@ -98,6 +98,16 @@ def _split(out: Any, has_aux: bool) -> tuple[Any, Any]:
 
 
 def _scalar(y: Any) -> Tensor:
+    if isinstance(y, list | tuple) and len(y) > 1:
+        raise invalid(
+            f"The gradient is defined for functions with one number for a result, but this one returned {len(y)} values: with has_aux=True it may return "
+            "(value, anything)."
+        )
+    if isinstance(y, np.ndarray | np.generic):
+        raise invalid(
+            f"The function returned a NumPy {type(y).__name__}: what NumPy computes from a tensor has no derivative. Use tf functions (tf.reduce_sum for np.sum), or "
+            "differences: tf.numeric.gradient. A constant is tf.constant(...)."
+        )
     t = convert(y)
     if t._shape != () or not t._d.is_inexact:
         raise invalid(

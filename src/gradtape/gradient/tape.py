@@ -234,9 +234,12 @@ class GradientTape:
         if not self._active:
             raise ValueError("Tape is not recording.")
         self._stop()
+        begin = [t._pause(self) for t in state.tapes if hasattr(t, "_pause")]  # a journal, if one is kept
         try:
             yield
         finally:
+            for end in begin:
+                end()
             self.__enter__()
 
     def reset(self) -> None:

@@ -102,6 +102,22 @@ def interpret(graph: Graph, arrays: list[Any], kernel: Callable | None = None) -
     return [value(v) for v in graph.outputs]
 
 
+def substitute(nodes: list[Node], outputs: list[Value], new: dict[int, Value]) -> tuple[list[Node], list[Value]]:
+    """The nodes again, with the values in ``new`` (by id) in place of others, also of what the nodes give."""
+    new = dict(new)
+
+    def look(v: Value) -> Value:
+        return new.get(id(v), v)
+
+    out = []
+    for n in nodes:
+        m = Node(n.p, tuple([look(v) for v in n.ins]), n.attrs, [v.aval for v in n.outs], n.line)
+        for v, w in zip(n.outs, m.outs, strict=True):
+            new.setdefault(id(v), w)
+        out.append(m)
+    return out, [look(v) for v in outputs]
+
+
 def text(graph: Graph) -> str:
     """The graph as text, a line for each node: names, shapes, dtypes and the user's line."""
     names: dict[int, str] = {}

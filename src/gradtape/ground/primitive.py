@@ -123,6 +123,11 @@ class Primitive:
         outside: the row calls Python of the user's: like one with an effect it is never dropped, but its outputs are its own.
         dynamic: the output's shape depends on the inputs' values, so the row has no batch rule.
         surrogate: the gradient is somebody's choice and not the derivative, so no test can compare them.
+        needs: what its gradient rules have to know to be applied while a program is traced: "shapes"; "nothing", as for control flow, which has graphs for
+            its derivatives; "values", which only the run has.
+        settle: ``settle(xs, attrs)``, for rows that wait for shapes or sizes: their outputs in a trace that knows more than the one before,
+            tensors or, for what has become a constant, arrays. None: what they wait for is not known there either.
+        open_shape: None in the attribute ``shape`` has a meaning of its own; elsewhere it is a dimension that has to be known.
         passes: the row's outputs are its inputs from this one on, as they are: only gradients see that it is there.
         neutral: for a row of two inputs, the numbers that as first and as second input leave the other, if it is real, bit for bit as it is;
             None: there is none.
@@ -139,6 +144,7 @@ class Primitive:
         reference: a NumPy/SciPy function of the arrays and attributes that the value tests compare with, where it is not the kernel's own.
         doc: one line for the public docstring.
         tf: the name TensorFlow gives the operation in its messages.
+        label: the name of its nodes in a graph, where it is not the row's.
     """
 
     def __init__(
@@ -169,6 +175,9 @@ class Primitive:
         outside: bool = False,
         dynamic: bool = False,
         surrogate: bool = False,
+        needs: str = "shapes",
+        settle: Callable | None = None,
+        open_shape: bool = False,
         batch: Callable | None = None,
         ufunc: Any = None,
         domain: Sequence[tuple[float, float]] | None = None,
@@ -178,6 +187,7 @@ class Primitive:
         reference: Callable | None = None,
         doc: str = "",
         tf: str = "",
+        label: str = "",
     ) -> None:
         if name in TABLE:
             raise ValueError(f"two rows are named {name!r}")
@@ -194,8 +204,10 @@ class Primitive:
         self.elementwise, self.batch, self.ufunc, self.sparse = elementwise, batch, ufunc, sparse
         self.effect, self.outside, self.dynamic, self.surrogate = effect, outside, dynamic, surrogate
         self.passes, self.neutral, self.extends = passes, neutral, extends
+        self.needs, self.settle, self.open_shape = needs, settle, open_shape
         self.domain, self.cases, self.avoid, self.tol, self.reference = domain, cases, tuple(avoid), tol, reference
         self.doc, self.tf = doc, tf or "".join(w.capitalize() for w in name.split("_"))
+        self.label = label or name
         self._check_rules()
         self.widen = bool(accepts & FLOAT) and (not accepts & STRING if widen is None else widen)
         self.lanes = accepts | HALF if accepts & FLOAT and not self.widen else accepts  # the dtypes that `kernel` itself computes with

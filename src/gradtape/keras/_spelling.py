@@ -81,3 +81,16 @@ class Namespace:
                 found = thin(self.mixin, found)
             self.made[name] = found
         return found
+
+
+def shape_first(args: tuple, kwargs: dict, names: tuple[str, ...]) -> tuple[tuple, dict]:
+    """The arguments of ``add_weight``, whose first was the name in Keras 2, by name.
+
+    Args:
+        args: as they were given.
+        kwargs: likewise.
+        names: what the arguments after the name were.
+    """
+    if not args or not isinstance(args[0], str):
+        return args, kwargs
+    return (), {**kwargs, **dict(zip(("name", *names), args))}

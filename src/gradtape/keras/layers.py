@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from . import _keras
-from ._spelling import Namespace
+from ._spelling import Namespace, shape_first
 
 
 def _modern(stock: type, kwargs: dict) -> Any:
@@ -43,6 +43,11 @@ class _Old:
         super().__init__(*args, **kwargs)
         if weights is not None:
             _give(self, weights)
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> Any:
+        """See ``keras.Layer.add_weight``; the name may come first."""
+        args, kwargs = shape_first(args, kwargs, ("shape", "dtype", "initializer", "regularizer", "trainable"))
+        return super().add_weight(*args, **kwargs)  # type: ignore[misc]
 
     @staticmethod
     def _instance(stock: type, *args: Any, **kwargs: Any) -> Any:

@@ -11,7 +11,7 @@ from keras.src.backend.common.stateless_scope import in_stateless_scope
 import gradtape as tf
 
 from . import _keras, losses
-from ._spelling import Namespace
+from ._spelling import Namespace, shape_first
 from .losses import SHORT
 
 
@@ -21,6 +21,13 @@ class _Old:
     def reset_states(self) -> None:
         """Start anew."""
         self.reset_state()  # type: ignore[attr-defined]
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> Any:
+        """See ``keras.Metric.add_weight``; the name may come first."""
+        args, kwargs = shape_first(args, kwargs, ("shape", "aggregation", "synchronization", "initializer", "dtype"))
+        for ignored in ("aggregation", "synchronization") if "name" in kwargs else ():
+            kwargs.pop(ignored, None)
+        return super().add_weight(*args, **kwargs)  # type: ignore[misc]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Update the state; gives the result."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from keras.src import tree
 from keras.src.models.functional import Functional as _KerasFunctional
 from keras.src.models.model import functional_init_arguments
 
@@ -12,12 +13,38 @@ from . import _keras, optimizers
 from ._spelling import thin
 
 
+def _are_numbers(x: Any) -> bool:
+    """Whether what came third is today's weights of the losses; Keras 2 had the metrics there."""
+    return x is None or all([isinstance(v, int | float) for v in tree.flatten(x)])
+
+
+def _without_queue(kwargs: dict) -> dict:
+    """The arguments but for those that are today the data's own business."""
+    return {k: v for k, v in kwargs.items() if k not in ("max_queue_size", "workers", "use_multiprocessing")}
+
+
 class _Old:
     """Before any of Keras's models."""
 
-    def compile(self, optimizer: Any = "rmsprop", *args: Any, **kwargs: Any) -> None:
-        """See ``keras.Model.compile``; an optimizer that is given by name also has ``lr`` and ``minimize``."""
-        super().compile(optimizers.get(optimizer), *args, **kwargs)  # type: ignore[misc]
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, *args: Any, **kwargs: Any) -> None:
+        """See ``keras.Model.compile``; an optimizer that is given by name also has ``lr`` and ``minimize``, and metrics may come third."""
+        if args and not _are_numbers(args[0]):
+            kwargs.update(zip(("metrics", "loss_weights"), args))
+            args = ()
+        super().compile(optimizers.get(optimizer), loss, *args, **kwargs)  # type: ignore[misc]
+
+    def fit_generator(self, generator: Any, *args: Any, **kwargs: Any) -> Any:
+        """``fit``, which takes generators."""
+        kwargs.update(zip(("steps_per_epoch", "epochs", "verbose", "callbacks"), args, strict=False))
+        return self.fit(generator, **_without_queue(kwargs))  # type: ignore[attr-defined]
+
+    def evaluate_generator(self, generator: Any, steps: int | None = None, **kwargs: Any) -> Any:
+        """``evaluate``, which takes generators."""
+        return self.evaluate(generator, steps=steps, **{"verbose": 0, **_without_queue(kwargs)})  # type: ignore[attr-defined]
+
+    def predict_generator(self, generator: Any, steps: int | None = None, **kwargs: Any) -> Any:
+        """``predict``, which takes generators."""
+        return self.predict(generator, steps=steps, **{"verbose": 0, **_without_queue(kwargs)})  # type: ignore[attr-defined]
 
 
 class _OldModel(_Old):

@@ -8,6 +8,7 @@ import inspect
 import math
 import textwrap
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from ..core.tensor import Tensor, constant, convert
 from ..gradient.functions import grad, hessian, jacfwd, jacrev
-from ..ground.dtypes import as_dtype
+from ..ground.dtypes import as_dtype, float64
 from ..ground.errors import invalid
 from . import differences
 from .sampling import Sampled
@@ -80,7 +81,11 @@ class Comparison:
         for w in self.ways:
             if w.values is None:
                 continue
-            digits = 15 if w.error is None or w.error == 0 else min(15, max(3, 2 - math.floor(math.log10(w.error))))
+            digits = (
+                15
+                if not w.error or not math.isfinite(w.error)
+                else min(15, max(3, 2 - math.floor(math.log10(w.error))))
+            )
             rows.append((
                 w.name, *[f"{v:.{digits}g}" for v in w.values[:shown]], *more, _size(w.error), _size(w.estimate), w.evaluations, _duration(w.seconds),
             ))  # fmt: skip
@@ -232,7 +237,7 @@ def _one_number(y: Any) -> Any:
     """A result of shape (1,) and the like as one of shape ()."""
     from ..primitives import structure as st
 
-    t = convert(y)
+    t = convert(y, None, float64) if isinstance(y, float) else convert(y)
     return st.reshape(t, shape=()) if t.shape.rank else t
 
 
@@ -327,12 +332,14 @@ def _symbolic(f: Callable, args: tuple, names: list[str], order: int) -> tuple:
 
 
 def _taken(name: str, run: Callable[[], tuple]) -> tuple[Way, list[str]]:
-    try:
-        values, work, estimate, timed, *formulas = run()
-    except Exception as problem:
-        text = textwrap.shorten(str(problem).strip().split("\n")[0], 160, placeholder=" ...")
-        return Way(name, why=text or type(problem).__name__), []
-    return Way(name, values, None, estimate, _seconds(timed), work), formulas[0] if formulas else []
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # what is not finite is there to be seen
+        try:
+            values, work, estimate, timed, *formulas = run()
+        except Exception as problem:
+            text = textwrap.shorten(str(problem).strip().split("\n")[0], 160, placeholder=" ...")
+            return Way(name, why=text or type(problem).__name__), []
+        return Way(name, values, None, estimate, _seconds(timed), work), formulas[0] if formulas else []
 
 
 def _seconds(run: Callable[[], Any]) -> float:
@@ -354,6 +361,9 @@ def _best(ways: list[Way], f: Callable, point: tuple, order: int, dtype: str) ->
             return _flat(_reverse(_Counted(f), tuple(range(len(point))), order)(*_tensors(point, "float64")))
         except Exception:
             pass
+    by_rules = [w.values for w in ways if w.values is not None and w.name in EXACT[:-1]]
+    if by_rules and not any([np.all(np.isfinite(v)) for v in by_rules]):
+        return by_rules[0]
     exact = [w.values for w in ways if w.values is not None and w.name in (*EXACT, "Richardson")]
     exact = [v for v in exact if np.all(np.isfinite(v))] or exact
     exact = [
@@ -369,11 +379,24 @@ def _best(ways: list[Way], f: Callable, point: tuple, order: int, dtype: str) ->
 
 def _judge(c: Comparison) -> None:
     """A word where ways that should agree do not."""
+    if not math.isfinite(c.value):
+        c.notes.append("The function is infinite or undefined here, so it has no derivative.")
+        return
+    if not np.all(np.isfinite(c.best)):
+        c.notes.append("The derivative is infinite or undefined here; tape.explain says why.")
+        return
+    if c.order == 1 and _sides(c):
+        return
     by_values = c.way("Richardson")
     if by_values.values is None or by_values.estimate is None:
         return
     scale = float(np.max(np.abs(c.best), initial=0.0)) or 1.0
     eps = float(np.finfo(as_dtype(c.dtype).as_numpy_dtype).eps)
+    if not by_values.estimate < 0.01 * scale + eps**0.5:
+        c.notes.append(
+            "Differences do not settle here: a jump or a kink is near, the domain ends, or the function is noisy."
+        )
+        return
     for w in c.ways:
         if w.values is None or w.name not in EXACT:
             continue
@@ -387,6 +410,24 @@ def _judge(c: Comparison) -> None:
             c.notes.append(
                 f"{w.name} is not what differences say{zero or ': a kink, or a wrong derivative rule? tf.test.check_gradients shows where.'}"
             )
+
+
+def _sides(c: Comparison) -> bool:
+    """A word where the slopes to the left and to the right differ."""
+    args = _tensors(c.point, c.dtype)
+    try:
+        left, right = [differences.gradient(c.f, args, method=m, full=True) for m in ("backward", "forward")]
+    except (TypeError, ValueError, ArithmeticError):
+        return False
+    a, b = _flat(left.value), _flat(right.value)
+    allowed = 4 * (_flat(left.error) + _flat(right.error)) + 1e-3 * np.maximum(np.abs(a), np.abs(b))
+    apart = np.flatnonzero(np.abs(a - b) > allowed)
+    if apart.size:
+        k = int(apart[0])
+        c.notes.append(
+            f"{c.labels[k]} is {a[k]:.6g} to the left and {b[k]:.6g} to the right: the function has no derivative here, and each way gives what its rules or steps say."
+        )
+    return bool(apart.size)
 
 
 def _dtype(f: Callable, point: tuple, dtype: Any) -> tuple[str, np.ndarray]:
@@ -425,8 +466,11 @@ def _flat(found: Any) -> np.ndarray:
 
 
 def _error(got: np.ndarray, best: np.ndarray) -> float:
-    scale = float(np.max(np.abs(best), initial=0.0)) or 1.0
-    return float(np.max(np.abs(got - best), initial=0.0)) / scale
+    finite = np.isfinite(best)
+    scale = float(np.max(np.abs(best[finite]), initial=0.0)) or 1.0
+    with np.errstate(all="ignore"):
+        gaps = np.where(got == best, 0.0, np.abs(got - best))  # an infinite derivative is met or missed
+    return float(np.max(np.where(np.isnan(gaps) & ~np.isnan(got), np.inf, gaps), initial=0.0)) / scale
 
 
 def _names(f: Callable, n: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from .stencils import (
     central,
     extrapolated,
     forward,
+    kink,
     step_factor,
     with_error,
 )
@@ -85,6 +87,7 @@ def derivative(
     rule = _Rule(s, method, order, step)
     value, error = rule.along(None, full)
     if not full:
+        rule.doubt()
         return form.like(value)
     return Estimate(form.like(value), _plain(error), _plain(np.abs(rule.scale).reshape(form.shape)), s.calls)
 
@@ -185,6 +188,7 @@ def hessian(f: Callable, x: Any, *, method: str = "central", step: Any = None, f
         return tuple(found) if s.several else found[0][0]
 
     if not full:
+        rule.doubt()
         return blocks(values, False)
     return Estimate(blocks(values, False), blocks(errors, True), _steps(s, rule), s.calls)
 
@@ -257,7 +261,8 @@ class _Rule:
         lenient = self.method == "richardson"
         phi = _Line(self.s, directions, lenient=lenient)
         if lenient:
-            return extrapolated(stencil, phi, self.s.eps)
+            value, error = extrapolated(stencil, phi, self.s.eps)
+            return value, np.maximum(error, kink(phi, self.s.eps, FIRST)) if stencil.order == 1 else error
         return with_error(stencil, phi, self.s.eps) if full else (stencil.at(phi), None)
 
     def _complex(self, j: int | None, full: bool) -> tuple[np.ndarray, np.ndarray | None]:
@@ -280,6 +285,30 @@ class _Rule:
         direction, unit = self._toward(j, self._real(step_factor(stencil, s.eps)))
         other, allowed = with_error(stencil, _Line(s, [direction]), s.eps)
         return value, _agreed(value, error, other / unit**self.order, allowed / unit**self.order)
+
+    def doubt(self, level: int = 3) -> None:
+        """A warning where a complex step and a central difference in one direction have nothing in common: the function is not analytic."""
+        s = self.s
+        if self.method != "complex" or not s.x.size:
+            return
+        turn = 1 + np.arange(s.x.size) * 0.618 % 1  # no direction in particular
+        short = turn * self._real(step_factor(central(1), s.eps))
+        try:
+            with np.errstate(all="ignore"):
+                tiny = self.scale.min()
+                slope = s(s.x + 1j * tiny * short).imag / tiny
+                ends = s(s.x + short), s(s.x - short)
+        except (ValueError, ArithmeticError):
+            return  # at the edge of its domain
+        other, size = np.real(ends[0] - ends[1]) / 2, np.maximum(*map(np.abs, ends))
+        apart = np.abs(slope - other) > 0.01 * np.maximum(np.abs(slope), np.abs(other)) + 1000 * s.eps * size
+        if np.any(apart):
+            warnings.warn(
+                "The complex step needs an analytic function, and this one seems to be none: a central difference has nothing in common with what the step gave. "
+                "Absolute values, conjugates, real parts and branches are not analytic: use method='central' or 'richardson'.",
+                RuntimeWarning,
+                stacklevel=level,
+            )
 
     def pair(self, i: int, j: int, full: bool) -> tuple[np.ndarray, np.ndarray | None]:
         """∂²f/∂x_i∂x_j."""
@@ -365,6 +394,7 @@ def _jacobian(s: Sampled, method: str, step: Any, full: bool, shape: tuple[int, 
             errors[..., j] = error.reshape(shape)
     value = _packed(s, [form.like(v) for form, v in zip(s.forms, s.split(values), strict=True)])
     if not full:
+        rule.doubt(4)
         return value
     return Estimate(value, _packed(s, [_plain(e) for e in s.split(errors)]), _steps(s, rule), s.calls)
 

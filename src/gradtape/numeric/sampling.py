@@ -83,6 +83,8 @@ class Sampled:
             raise RuntimeError(
                 "gradtape.numeric evaluates functions at numbers, which a tf.function that is being traced has none of: call it outside."
             )
+        if not callable(f):
+            raise TypeError(f"f must be a function, but is {f!r}.")
         self.f = f
         self.several = isinstance(x, tuple)
         args = x if isinstance(x, tuple) else (x,)
@@ -101,12 +103,26 @@ class Sampled:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """The value at a flat vector, in at least float64. It is an error that a complex argument gives a real result."""
         self.calls += 1
-        given = self.f(
-            *[
-                form.build(x[end - form.size : end]) if self.several else form.build(x)
-                for form, end in zip(self.forms, self.ends, strict=True)
-            ]
-        )
+        imaginary = x.dtype.kind == "c" and self.x.dtype.kind != "c"
+        args = [
+            form.build(x[end - form.size : end]) if self.several else form.build(x)
+            for form, end in zip(self.forms, self.ends, strict=True)
+        ]
+        try:
+            given = self.f(*args)
+        except Exception as error:
+            if imaginary and isinstance(error, TypeError | ValueError):
+                raise invalid(
+                    f"The complex step gives the function complex numbers, and this one does not take them ({type(error).__name__}: "
+                    f"{str(error).partition(chr(10))[0]}). Write it with operations that do (NumPy's or cmath's functions in place of math's, no comparisons), or use "
+                    "method='central' or 'richardson'."
+                ) from error
+            if self.calls > 1:
+                error.add_note(
+                    f"gradtape.numeric evaluated the function at {', '.join([_short(a) for a in args])}, a step away from where the derivative is taken. At the edge of "
+                    "a domain method='forward' or 'backward' steps to one side only; step= makes steps shorter."
+                )
+            raise
         y = result(given)
         if y.dtype.kind not in "fc":
             self.eps = max(self.eps, _eps(np.dtype(np.float64)))
@@ -114,7 +130,7 @@ class Sampled:
         elif y.dtype.itemsize < 16:
             self.eps = max(self.eps, _eps(y.dtype))
             y = y.astype(np.result_type(y.dtype, np.float64))
-        if x.dtype.kind == "c" and self.x.dtype.kind != "c" and y.dtype.kind != "c":
+        if imaginary and y.dtype.kind != "c":
             raise invalid(
                 "The complex step needs an analytic function, but this one gave real numbers for a complex argument: it takes an absolute value, "
                 "a real part, or does not depend on its argument. Use method='central' or 'richardson'."
@@ -128,6 +144,11 @@ class Sampled:
             flat[..., end - form.size : end].reshape(front + form.shape)
             for form, end in zip(self.forms, self.ends, strict=True)
         ]
+
+
+def _short(x: Any) -> str:
+    text = repr(x.numpy() if isinstance(x, Tensor) else x)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def result(y: Any) -> np.ndarray:

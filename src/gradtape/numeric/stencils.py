@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -145,3 +146,21 @@ def extrapolated(
         if np.all(np.isfinite(error)) and np.all(new[0][1] > error):
             break
     return best, error
+
+
+def kink(phi: Callable[[Place], np.ndarray], eps: float, unit: float) -> np.ndarray:
+    """Half the jump of the slope at a kink that lies at the point itself, where central differences agree with one another and see nothing; else 0.
+
+    Of a smooth function the slopes to the left and to the right approach one another with the step; at a kink they do not.
+
+    Args:
+        phi: a function of one place.
+        eps: the rounding of its values, relative to them.
+        unit: the step of 1, as part of the size of x.
+    """
+    first = 2.0 ** round(math.log2(eps ** (1 / 3) / unit))
+    with np.errstate(all="ignore"):
+        jumps = [np.abs(phi((t,)) - 2 * phi((0.0,)) + phi((-t,))) / t for t in (16 * first, 4 * first, first)]
+        same = [np.abs(a - b) < 0.1 * np.maximum(a, b) for a, b in pairwise(jumps)]
+        rounding = 100 * eps * np.abs(phi((0.0,))) / first
+    return np.where(same[0] & same[1] & (jumps[-1] > rounding), jumps[-1] / 2, 0.0)

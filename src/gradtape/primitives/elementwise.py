@@ -89,6 +89,7 @@ sub = binary(
     widen=False,
     neutral=(None, 0),
     tf="Sub",
+    label="sub",
     linear=True,
     doc="x - y, elementwise.",
 )
@@ -101,10 +102,11 @@ mul = binary(
     widen=False,
     neutral=(1, 1),
     tf="Mul",
+    label="mul",
     doc="x * y, elementwise.",
 )
 div = binary("divide", operator.truediv, lambda g, y: g / y, lambda g, x, y: g * ((-x / y) / y), ((-3, 3), (0.5, 3)), INEXACT,
-             ufunc=np.true_divide, widen=False, neutral=(None, 1), tf="RealDiv", doc="x / y, elementwise.")  # fmt: skip
+             ufunc=np.true_divide, widen=False, neutral=(None, 1), tf="RealDiv", label="truediv", doc="x / y, elementwise.")  # fmt: skip
 neg = unary(
     "negative",
     operator.neg,

@@ -226,7 +226,7 @@ def _mask_shape(key: Aval, prob: Aval, x: Aval, *, shape: tuple) -> Aval:
 
 
 mask = Primitive(
-    "random_mask", "key prob x", _mask, shape=_mask_shape, accepts=FLOAT, like=1, out=dt.bool_,
+    "random_mask", "key prob x", _mask, shape=_mask_shape, open_shape=True, accepts=FLOAT, like=1, out=dt.bool_,
     cases=lambda rng: [((np.array([3, 4]), np.float64(p), np.zeros((2, 3))), {"shape": s}) for p, s in ((0.5, (None, None)), (0.0, (1, 3)), (1.0, (None, 1)))],
     doc="True with the given probability (to 2^-32), else false, in a shape whose dimensions are None where they are x's own.",
 )  # fmt: skip

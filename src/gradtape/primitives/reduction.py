@@ -86,7 +86,7 @@ def _extreme(ufunc: np.ufunc) -> Callable:
 
 
 sum = reduction("sum", _reducer(np.add), lambda g, x_shape, axis, keepdims: st.spread(g, x_shape, axis, keepdims), NUMERIC, linear=True,
-                doc="The sum along axes.")  # fmt: skip
+                label="Sum", doc="The sum along axes.")  # fmt: skip
 
 
 def _count(shape: tuple, axis: Axes) -> int:
@@ -111,7 +111,7 @@ def _mean(x: Any, *, axis: Axes, keepdims: bool) -> Any:
 
 
 mean = reduction("mean", _mean, lambda g, x_shape, axis, keepdims: st.spread(g * (1.0 / (_count(x_shape, axis) or 1)), x_shape, axis, keepdims),
-                 NUMERIC, linear=True, doc="The mean along axes.")  # fmt: skip
+                 NUMERIC, linear=True, label="Mean", doc="The mean along axes.")  # fmt: skip
 
 
 def _prod_grad(g: Any, x: Any, axis: Axes, keepdims: bool) -> Any:

@@ -67,8 +67,21 @@ def _reshape_shape(x: Aval, *, shape: tuple) -> Aval:
     return Aval(shape, x.dtype)
 
 
+def _reshape_settled(xs: list, attrs: dict) -> list | None:
+    """With the size of the open dimension."""
+    shape, have = attrs["shape"], xs[0]._shape
+    if None not in shape or None in have:
+        return None
+    rest = math.prod([d for d in shape if d is not None])
+    if not rest or math.prod(have) % rest:
+        raise invalid(
+            f"Input to reshape is a tensor with {math.prod(have)} values (shape {dims_text(have)}), but the requested shape requires a multiple of {rest}."
+        )
+    return [reshape(xs[0], shape=tuple([math.prod(have) // rest if d is None else d for d in shape]))]
+
+
 reshape = Primitive(
-    "reshape", "x", _reshape,
+    "reshape", "x", _reshape, settle=_reshape_settled, open_shape=True,
     shape=_reshape_shape, grad=(lambda g, x_shape: reshape(g, shape=x_shape),), linear=True,
     batch=lambda p, xs, batched, attrs: p(xs[0], shape=xs[0]._shape[:1] + attrs["shape"]),
     cases=lambda rng: [((_some(rng, 2, 3),), {"shape": (3, 2)}), ((_some(rng, 1),), {"shape": ()}), ((_some(rng),), {"shape": (1, 1)}), ((_some(rng, 0, 2),), {"shape": (2, 0)})],
@@ -415,7 +428,7 @@ def _pointwise(p: Primitive, xs: tuple, batched: tuple, attrs: dict) -> Any:
 
 
 identity = Primitive("identity", "x", lambda x: x, shape=_same, grad=(lambda g: g,), linear=True, elementwise=True, passes=0, batch=_pointwise, domain=((-3, 3),),
-                     doc="The same tensor, as a new node.")  # fmt: skip
+                     label="Identity", doc="The same tensor, as a new node.")  # fmt: skip
 stop_gradient = Primitive("stop_gradient", "x", lambda x: x, shape=_same, batch=_pointwise, elementwise=True, passes=0, domain=((-3, 3),),
                           doc="The same tensor, through which no gradient flows: it is None behind it.")  # fmt: skip
 
@@ -427,6 +440,7 @@ after = Primitive("after", "*xs", lambda *xs, n: xs[:n], shape=lambda *xs, n: li
                   cases=lambda rng: [((_some(rng, 2), _some(rng), _some(rng, 3)), {"n": n}) for n in (1, 2)],
                   doc="The first n inputs, when the others are known: programs do not share what is computed from them with what was computed before.")  # fmt: skip
 shape_of = Primitive("shape_of", "x", lambda x, *, dtype: np.array(np.shape(x), dtype.np), shape=lambda x, *, dtype: Aval((x.ndim,), dtype), out="kernel",
+                     settle=lambda xs, attrs: None if None in xs[0]._shape else [np.array(xs[0]._shape, attrs["dtype"].np)],
                      cases=lambda rng: [((_some(rng, 2, 3),), {"dtype": int64}), ((_some(rng),), {"dtype": int64})],
                      tf="Shape", doc="The shape as a tensor, where it is not known before the operation runs.")  # fmt: skip
 

@@ -26,7 +26,7 @@ from ..ground.primitive import TABLE, Aval, Primitive
 from ..ground.shapes import TensorShape
 from ..printing import _HERE
 from ..tracing import outside
-from ..tracing.settle import _Call
+from ..tracing.late import LateCall
 from ..tracing.signature import TensorSpec
 
 _CLASSES = {"Taps": ("gradtape.primitives.image", ("key", "columns", "index", "weight"))}  # attributes that are objects
@@ -109,7 +109,7 @@ class Writer:
             return {"x": self.constant(x._a)}
         if isinstance(x, tuple) and hasattr(x, "_fields"):
             return {"nt": [t.__module__, t.__name__, [[k, self.value(v)] for k, v in zip(x._fields, x, strict=True)]]}
-        if t is _Call:
+        if t is LateCall:
             return {"call": self._call(x)}
         if x is _HERE:
             return {"here": 0}
@@ -121,7 +121,7 @@ class Writer:
             return {"o": [t.__name__, [self.value(getattr(x, k)) for k in _CLASSES[t.__name__][1]]]}
         raise NotExportable(f"{_short(x)} ({t.__name__}) cannot be written to a file")
 
-    def _call(self, x: _Call) -> dict[str, Any]:
+    def _call(self, x: LateCall) -> dict[str, Any]:
         module, name = x.f.__module__, x.f.__qualname__
         if "<locals>" in name or _sized(module, name) is not x.f:
             raise NotExportable(
@@ -331,14 +331,14 @@ class Reader:
             )
         return named_tuple(name, dict(zip(keys, values, strict=True)))
 
-    def _call(self, said: dict) -> _Call:
+    def _call(self, said: dict) -> LateCall:
         module, name = said["f"]
         f = _sized(module, name)
         if f is None:
             raise UnimplementedError(
                 f"The saved model calls {module}.{name}, which this gradtape does not have: it was saved by {self._made_by}."
             )
-        return _Call(f, self.value(said["form"]), [self.value(v) for v in said["leaves"]], [int(i) for i in said["at"]])
+        return LateCall(f, self.value(said["form"]), [self.value(v) for v in said["leaves"]], [int(i) for i in said["at"]])
 
     def _error(self, home: str, name: str, message: str) -> BaseException:
         found = getattr({"errors": errors, "builtins": builtins}[home], name, None)

@@ -315,7 +315,7 @@ def compile(e: Any, args: Any = None, dtype: Any = float64) -> Compiled:
     if d not in (float32, float64):
         raise TypeError(f"compile computes with float32 or float64, not with {d.name}.")
     order = topological(roots)
-    xs = _vars(args, order)
+    xs = _vars(args, order, "args lists the arguments, symbolic.Vars")
     _check(order, xs)
     for x in order:
         if not (x._d.is_floating or x._d is bool_):
@@ -363,7 +363,7 @@ def function(e: Any, args: Any = None) -> Any:
 
     roots = flat(e)
     order = topological(roots)
-    xs = _vars(args, order)
+    xs = _vars(args, order, "args lists the arguments, symbolic.Vars")
     _check(order, xs)
 
     def formula(*tensors: Any) -> Any:

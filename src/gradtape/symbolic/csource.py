@@ -63,7 +63,7 @@ def to_c(e: Any, name: str = "f", derivatives: int = 0, args: Any = None) -> str
         raise ValueError(
             f"derivatives must be a number from 0 to {most}{'' if single else ' (for a list of expressions)'}, but is {derivatives!r}."
         )
-    xs = _vars(args, topological(roots))
+    xs = _vars(args, topological(roots), "args lists the arguments, symbolic.Vars")
     known = {id(x) for x in xs}
     missing = [v.name for r in roots for v in r.variables if id(v) not in known]
     if missing:

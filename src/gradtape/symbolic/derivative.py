@@ -115,24 +115,26 @@ def backward(root: Expression, wanted: Sequence[Expression]) -> list[Expression]
 # -- the public functions ------------------------------------------------------------------------------------------------------
 
 
-def _var(x: Any) -> Var:
+def _var(x: Any, what: str = "A derivative is taken with respect to a symbolic.Var") -> Var:
     if not isinstance(x, Var):
-        raise TypeError(f"A derivative is taken with respect to a symbolic.Var, not {x!r}{_hint(x)}.")
+        raise TypeError(f"{what}, not {x!r}{_hint(x)}.")
     return x
 
 
 def _hint(x: Any) -> str:
     if isinstance(x, str):
         return ": give the variable itself, which expr.variables lists"
+    if isinstance(x, list | tuple | np.ndarray):
+        return ": diff and gradient take lists"
     return ": put a variable in its place with subs first" if isinstance(x, Expression) else ""
 
 
-def _vars(xs: Any, order: list[Expression]) -> list[Var]:
+def _vars(xs: Any, order: list[Expression], *what: str) -> list[Var]:
     """The variables named, or those among the expressions of ``order``."""
     if xs is None:
         return [e for e in order if isinstance(e, Var)]
     return [
-        _var(x)
+        _var(x, *what)
         for x in (xs.ravel().tolist() if isinstance(xs, np.ndarray) else [xs] if isinstance(xs, Expression) else xs)
     ]
 
@@ -161,7 +163,9 @@ def diff(e: Any, x: Any, n: int = 1) -> Any:
     60·x²
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-        raise ValueError(f"n says how often to differentiate and must be a whole number from 0 on, but is {n!r}.")
+        raise ValueError(
+            f"n says how often to differentiate and must be a whole number from 0 on, but is {n!r}{': for a mixed derivative give a list of variables, diff([x, y])' if isinstance(n, Var) else ''}."
+        )
     roots = flat(e)
     with tidied():
         for v in [x] if isinstance(x, Expression) or not isinstance(x, list | tuple) else x:

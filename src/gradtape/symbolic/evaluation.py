@@ -47,7 +47,8 @@ def _plain(v: Any, e: Expression) -> Any:
     a = v._a if isinstance(v, Tensor) else v
     a = np.asarray(a)
     if a.dtype.kind not in "biufc":
-        raise TypeError(f"The value of the variable {e.name!r} must be a number or an array of numbers, but is {v!r}.")
+        what = f"The value of the variable {e.name!r}" if isinstance(e, Var) else "The gradient to carry back"
+        raise TypeError(f"{what} must be a number or an array of numbers, but is {v!r}.")
     return a.item() if not a.ndim else a.astype(e._d.np) if a.dtype != e._d.np else a
 
 

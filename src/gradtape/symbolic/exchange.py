@@ -171,6 +171,7 @@ _NAMES: dict[str, str | Callable[..., Any]] = {
     "gamma": lambda x: make("exp", make("lgamma", x)), "Ei": "expint", "fresnelc": "fresnel_cos", "fresnels": "fresnel_sin",
     "Equality": "equal", "Unequality": "not_equal", "StrictLessThan": "less", "LessThan": "less_equal", "StrictGreaterThan": "greater",
     "GreaterThan": "greater_equal", "And": "logical_and", "Or": "logical_or", "Not": "logical_not", "Xor": "logical_xor",
+    "ITE": lambda c, yes, no: make("logical_or", make("logical_and", c, yes), make("logical_and", make("logical_not", c), no)),
     "conjugate": lambda x: x, "re": lambda x: x, "sec": lambda x: make("divide", Const(1), make("cos", x)), "csc": lambda x: make("divide", Const(1), make("sin", x)),
     "cot": lambda x: make("divide", Const(1), make("tan", x)), "sinc": lambda x: make("select", make("equal", x, Const(0)), Const(1), make("divide", make("sin", x), x)),
     "Heaviside": lambda x, *at: make("select", make("less", x, Const(0)), Const(0), make("select", make("greater", x, Const(0)), Const(1), *at or [Const(0.5)])),

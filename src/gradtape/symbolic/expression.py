@@ -69,6 +69,7 @@ class Expression(Tensor):
 
     __slots__ = ("_n", "_value", "args", "attrs")  # _n: the how-manieth to be made, by which products are ordered
     _special = 1 << 30  # above traces and batches: whatever meets an expression becomes one
+    _unites = True
     primitive: Any = None
     args: tuple[Any, ...]
     attrs: dict[str, Any]
@@ -138,10 +139,13 @@ class Expression(Tensor):
         """The derivative, term by term as the rules give it, nothing simplified; ``diff`` simplifies.
 
         Args:
-            var: a Var. With respect to anything else the derivative is 0.
+            var: a Var. With respect to a number the derivative is 0.
 
         Returns:
             An expression.
+
+        Raises:
+            TypeError: ``var`` is something else: a name, a list, a formula.
 
         >>> import gradtape as tf
         >>> x = tf.symbolic.Var("x")
@@ -150,8 +154,10 @@ class Expression(Tensor):
         >>> print((x * x).diff(x))
         (2) * (x)
         """
-        from .derivative import forward
+        from .derivative import _var, forward
 
+        if not isinstance(var, int | float | complex | np.generic | Const):
+            var = _var(var)
         with tidied(False):
             return forward([self], var)[0]
 

@@ -251,6 +251,22 @@ def _negative(self: Expression) -> Any:
     return apply(CLASSES["negative"], (self,), _NO_ATTRS)
 
 
+# NumPy's functions of objects call a method of their name: np.sin(x) is x.sin()
+_OF_NUMPY = {
+    n: n for n in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "expm1", "log", "log1p", "sqrt", "rint")
+}
+_OF_NUMPY.update({f"arc{n[1:]}": n for n in ("asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2")})
+
+
+def _called(method: str, name: str) -> Callable:
+    def call(self: Expression, *others: Any) -> Any:
+        return apply(class_of_name(name), (self, *map(expression, others)), _NO_ATTRS)
+
+    call.__name__ = method
+    call.__doc__ = f"What ``np.{method}`` calls: the row ``{name}``."
+    return call
+
+
 def install_operators() -> None:
     """Give expressions their operators, which keep whole numbers whole."""
     for method, name in {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "pow", "floordiv": "floordiv", "mod": "floormod"}.items():  # fmt: skip
@@ -267,6 +283,8 @@ def install_operators() -> None:
             return compare(self, other)
 
         setattr(Expression, f"__{method}__", structural)
+    for method, name in _OF_NUMPY.items():
+        setattr(Expression, method, _called(method, name))
     Expression.__neg__ = _negative  # type: ignore[method-assign,assignment]
     Expression.__hash__ = Var.__hash__ = Const.__hash__ = lambda self: id(self) >> 4  # type: ignore[method-assign,assignment]
     Expression._interpret = lambda self, p, xs, attrs: interpret(p, xs, attrs)  # type: ignore[method-assign,assignment]

@@ -155,11 +155,38 @@ class _Sparse:
         """The sparse matrix, in CSR format."""
         import scipy.sparse as sp
 
+        plans = len(self.plans)
         p, c, compress = self.plan(x, rest, named)
-        if not p.nnz:
-            return sp.csr_array(p.shape, dtype=x._d.np)
-        found = compress(x, rest, named)._a.reshape(c.number, -1)
-        return sp.csr_array((found[c.columns, c.rows], p.indices.copy(), p.indptr.copy()), p.shape)
+        if p.nnz:
+            found = compress(x, rest, named)._a.reshape(c.number, -1)
+            matrix = sp.csr_array((found[c.columns, c.rows], p.indices.copy(), p.indptr.copy()), p.shape)
+        else:
+            matrix = sp.csr_array(p.shape, dtype=x._d.np)
+        if len(self.plans) > plans and not isinstance(self.sparsity, str):
+            self._probe(matrix, x, rest, named)
+        return matrix
+
+    def _probe(self, matrix: Any, x: Tensor, rest: tuple, named: dict) -> None:
+        """A pattern that somebody gave, on its first use: the matrix times a vector must be what forward mode says.
+
+        Raises:
+            InvalidArgumentError: it is not, so the pattern is too small.
+        """
+        v = np.random.default_rng(0).uniform(0.5, 1.5, x._shape).astype(x._d.np)
+        with ForwardAccumulator(x, Tensor(v[()], x._d)) as acc:
+            y = self.of(x, rest, named)
+        want = np.ravel(acc.jvp(y, UnconnectedGradients.ZERO)._a).astype(np.float64)
+        v = np.ravel(v).astype(np.float64)
+        allowed = np.finfo(np.float32 if x._d.size <= 4 else np.float64).eps ** 0.5 * (
+            abs(matrix) @ np.abs(v) + np.abs(want)
+        )
+        off = np.flatnonzero(np.abs(matrix @ v - want) > allowed)
+        if off.size and x._d.size > 2:
+            what = "Hessian" if self.order == 2 else "Jacobian"
+            raise invalid(
+                f"The sparsity pattern is too small: the {what} has elements outside it, in or beside row {off[0]} among others. "
+                "Give all elements that can be other than zero, or sparsity='auto'."
+            )
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

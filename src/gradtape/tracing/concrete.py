@@ -17,15 +17,15 @@ from ..core.tensor import Tensor
 from ..core.variable import Variable
 from ..ground import nest
 from ..ground.errors import ConversionError, user_line
-from ..ground.graph import Graph, Node, Value
+from ..ground.graph import Graph, Value, substitute
 from ..ground.primitive import Aval
 from ..primitives.indexing import IndexedSlices
-from . import settle, simplify
-from .program import Program, replay
+from . import simplify
+from .program import Program
+from .replay import replay
 from .signature import TensorSpec, describe, is_leaf, key_of, leaves_of, replace_leaves
 from .trace import Trace
 
-_ = settle  # its rows must be known to `replay`
 CACHE_SIZE = 128  # traces kept for each function, and shapes for each trace; the one not used for longest goes first
 
 
@@ -265,7 +265,7 @@ class ConcreteFunction:
             graph, p = self._traced, self.program
             values = [self._consts[i][1] for i in which]
             fresh = {id(v): Value(v.aval) for v in values}
-            nodes, outs = _substitute(graph.nodes, graph.outputs, fresh)
+            nodes, outs = substitute(graph.nodes, graph.outputs, fresh)
             n = len(graph.inputs) - len(p.variables)
             inputs = [*graph.inputs[:n], *[fresh[id(v)] for v in values], *graph.inputs[n:]]
             whole = simplify.simplify(Graph(inputs, outs, nodes, graph.name))
@@ -276,6 +276,10 @@ class ConcreteFunction:
         leaves: list[Any] = []
         want = self._traced.inputs[: len(self._input_names)]
         for name, spec, given in self._given(args, kwargs):
+            if is_leaf(spec) and not (is_leaf(given) or isinstance(given, Variable)):
+                raise TypeError(
+                    f"Binding inputs to {self.name} failed: argument {name!r} must be a tensor, {describe(spec)}, but is {given!r}: make it one with tf.constant."
+                )
             before = len(leaves)
             key_of(given, leaves)
             if key_of(spec, []) != key_of(given, []) and len(leaves) - before == len(leaves_of(spec)) == 0:
@@ -340,18 +344,3 @@ def _fits(shape: tuple, want: tuple) -> bool:
     return shape == want or (
         len(shape) == len(want) and all([w is None or d == w for d, w in zip(shape, want, strict=True)])
     )
-
-
-def _substitute(nodes: list[Node], outputs: list[Value], new: dict[int, Value]) -> tuple[list[Node], list[Value]]:
-    """The nodes again, with the values in ``new`` (by id) in place of others."""
-    new = dict(new)
-
-    def look(v: Value) -> Value:
-        return new.get(id(v), v)
-
-    out = []
-    for n in nodes:
-        m = Node(n.p, tuple([look(v) for v in n.ins]), n.attrs, [v.aval for v in n.outs], n.line)
-        new.update({id(v): w for v, w in zip(n.outs, m.outs, strict=True)})
-        out.append(m)
-    return out, [look(v) for v in outputs]

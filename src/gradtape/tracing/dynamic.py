@@ -11,54 +11,36 @@ from typing import Any
 import numpy as np
 
 from ..core.dispatch import apply
-from ..core.state import state
+from ..core.state import apart
 from ..core.tensor import Tensor
-from ..gradient.driver import backward
-from ..gradient.tape import GradientTape
+from ..gradient.forward import apply_vjp
 from ..ground.dtypes import of_numpy
 from ..ground.primitive import Aval, Plan, Primitive
 from ..primitives.indexing import IndexedSlices
 from ..primitives.structure import zeros_like
+from .replay import pulled_back
+from .trace import ruled
 
 
-def unknown(avals: Any) -> bool:
-    """Whether some dimension of some abstract value is not known."""
-    return any(None in a.shape for a in avals)
-
-
-def _split(ts: Any, n: int, present: tuple[int, ...]) -> tuple[list, list, list]:
-    """(cotangents, inputs, outputs) of the inputs of a ``vjp`` row."""
-    k = len(present)
-    return list(ts[:k]), list(ts[k : k + n]), list(ts[k + n :])
+def tensors_of(arrays: Any) -> list[Tensor]:
+    """The arrays that a kernel was given as eager tensors."""
+    return [Tensor(a, of_numpy[np.asarray(a).dtype]) for a in arrays]
 
 
 def _vjp_tensors(
     ts: list[Tensor], row: Primitive, n: int, attrs: dict, wanted: tuple[int, ...], present: tuple[int, ...]
 ) -> list[Tensor]:
-    """The cotangents of the inputs ``wanted`` of ``p``, by its own rules, on tensors of known shape."""
-    gs, xs, outs = _split(ts, n, present)
-    p = row
-    plan = p.plan(sum(1 << i for i in wanted))
-    assert plan is not None
-    keys = tuple(range(1, n + 1))
-    out_keys = tuple(range(n + 1, n + 1 + len(outs)))
-    shapes = tuple([x._shape for x in xs])
-    out: Any = tuple(outs) if p.multi else outs[0]
-    record = (p, plan.vjps, keys, tuple(xs), shapes, out, out_keys if p.multi else out_keys[0], attrs)
-    cotangents = {out_keys[j]: g for j, g in zip(present, gs, strict=True)}
-    found = backward([record], cotangents, {keys[i] for i in wanted}, None, False)
-    ds = [found.get(keys[i]) for i in wanted]
+    """The cotangents of the inputs ``wanted`` of ``row``, by its own rules, on tensors of known shape: cotangents, inputs, outputs."""
+    k = len(present)
+    xs, outs = tuple(ts[k : k + n]), ts[k + n :]
+    ds = apply_vjp(row, xs, outs, attrs, wanted, dict(zip(present, ts, strict=False)))
     ds = [d.to_dense() if isinstance(d, IndexedSlices) else d for d in ds]
     return [zeros_like(xs[i]) if d is None else d for i, d in zip(wanted, ds, strict=True)]
 
 
 def _vjp_kernel(*arrays: Any, **attrs: Any) -> tuple:
-    outer, state.tapes, trace, state.trace = state.tapes, (), state.trace, None
-    try:
-        ts = [Tensor(a, of_numpy[np.asarray(a).dtype]) for a in arrays]
-        return tuple([d._a for d in _vjp_tensors(ts, **attrs)])
-    finally:
-        state.tapes, state.trace = outer, trace
+    with apart():
+        return tuple([d._a for d in _vjp_tensors(tensors_of(arrays), **attrs)])
 
 
 def _vjp_shape(
@@ -68,14 +50,18 @@ def _vjp_shape(
 
 
 def _vjp_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) -> list:
-    with GradientTape() as tape:
-        tape.watch([x for x in xs if x._d.is_inexact])
-        ys = _vjp_tensors(list(xs), **attrs)
-    some = [(y, c) for y, c in zip(ys, g, strict=True) if c is not None]
-    return tape.gradient([y for y, _ in some], [xs[i] for i in wanted], output_gradients=[c for _, c in some])
+    return pulled_back(lambda ts: _vjp_tensors(ts, **attrs), xs, wanted, g)
 
 
-vjp_row = Primitive("vjp", "*xs", _vjp_kernel, shape=_vjp_shape, joint=_vjp_joint, holomorphic=False, multi=True, dynamic=True, surrogate=True,
+def _vjp_settled(ts: list[Tensor], attrs: dict) -> list[Tensor] | None:
+    """By the rule, as soon as that can know what it has to."""
+    row = attrs["row"]
+    if ruled(vjp_row, attrs).outside or (row.needs == "shapes" and any([None in t._shape for t in ts])):
+        return None
+    return _vjp_tensors(ts, **attrs)
+
+
+vjp_row = Primitive("vjp", "*xs", _vjp_kernel, shape=_vjp_shape, joint=_vjp_joint, settle=_vjp_settled, holomorphic=False, multi=True, dynamic=True, surrogate=True,
                     cases=lambda rng: [], doc="The gradient rule of another row, applied when the program runs.")  # fmt: skip
 
 

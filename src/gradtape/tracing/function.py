@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+import types
 import warnings
 import weakref
 from collections import OrderedDict
@@ -301,7 +302,12 @@ class Function:
             raise TypeError(f"Binding inputs to tf.function failed: {a!r} does not have the structure of {spec!r}.")
         if isinstance(a, TensorSpec):
             return a
-        t = a if isinstance(a, Tensor) else convert(a, None, spec.dtype)
+        try:
+            t = a if isinstance(a, Tensor) else convert(a, None, spec.dtype)
+        except (TypeError, ValueError) as e:
+            raise TypeError(
+                f"Binding inputs to tf.function failed due to `Cannot convert {a!r} to {spec!r}`. Function {self._name}."
+            ) from e
         if t._d is not spec.dtype or not spec.shape.is_compatible_with(t._shape):
             raise TypeError(
                 f"Binding inputs to tf.function failed due to `Can not cast TensorSpec(shape={t.shape}, dtype={t._d!r}, name=None) to {spec!r}`. Function {self._name}."
@@ -568,6 +574,11 @@ class _BoundFunction:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__func__, name)
+
+    @property
+    def __wrapped__(self) -> Any:
+        """The Python method: ``inspect.signature`` has no ``self``, as of any bound method."""
+        return types.MethodType(self.__func__.python_function, self.__self__)
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
         """The trace for this object and arguments of this form."""

@@ -1,4 +1,4 @@
-"""Functional control flow over the first axis and over cases: map_fn, scan, foldl, foldr, vectorized_map, case, switch_case; TensorArray."""
+"""Functional control flow over the first axis and over cases: map_fn, scan, foldl, foldr, vectorized_map, case, switch_case."""
 
 from __future__ import annotations
 
@@ -7,257 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arguments import integer, sized
 from ..core.state import state
 from ..core.tensor import Tensor, convert
 from ..gradient.batching import BatchedTensor, new_level, unbatch
 from ..ground import nest
-from ..ground.dtypes import ANY, DType, as_dtype, int32
-from ..ground.errors import OutOfRangeError, invalid, user_line
-from ..ground.primitive import Aval, Primitive
+from ..ground.dtypes import as_dtype, int32
+from ..ground.errors import invalid, user_line
+from ..ground.primitive import Aval
 from ..primitives import elementwise as ew
 from ..primitives import indexing
+from ..primitives import reduction as rd
 from ..primitives import structure as st
-from .control import cond, put_row, take_row, traced_while
+from .control import cond, traced_while
+from .control_rows import take_row
+from .tensor_array import count_of, index_of, write_row, zeros
 from .trace import SymbolicTensor, Trace
-
-# -- rows of a buffer -------------------------------------------------------------------------------------------------------
-
-
-def _write_kernel(x: Any, at: Any, u: Any) -> Any:
-    i = int(at)
-    if not 0 <= i < len(x):
-        raise OutOfRangeError(f"Tried to write to index {i} of a TensorArray of size {len(x)}.")
-    out = x.copy()
-    out[i] = u
-    return out
-
-
-write_row: Primitive = Primitive("write_row", "x at u", _write_kernel, shape=lambda x, at, u: x,
-                      grad=(lambda g, at: write_row(g, at, st.zeros_like(take_row(g, at))), None, lambda g, at: take_row(g, at)),
-                      cases=lambda rng: [((rng.uniform(-3, 3, (4, 2)), np.int32(1), rng.uniform(-3, 3, (2,))), {})], doc="x with its row `at` replaced by u.")  # fmt: skip
-
-
-def _grow_kernel(x: Any, at: Any, u: Any) -> Any:
-    i = int(at)
-    if i < 0:
-        raise OutOfRangeError(f"Tried to write to index {i} of a TensorArray.")
-    out = np.zeros((max(len(x), i + 1), *x.shape[1:]), x.dtype)
-    out[: len(x)] = x
-    out[i] = u
-    return out
-
-
-def _grow_dx(g: Tensor, x_shape: tuple, at: Tensor) -> Tensor:
-    n = x_shape[0]
-    return write_row(g, at, st.zeros_like(take_row(g, at)))[:n] if int(at) < n else g[:n]
-
-
-grow_row: Primitive = Primitive("grow_row", "x at u", _grow_kernel, shape=lambda x, at, u: Aval((None, *x.shape[1:]), x.dtype),
-                     grad=(_grow_dx, None, lambda g, at: take_row(g, at)), dynamic=True,
-                     cases=lambda rng: [((rng.uniform(-3, 3, (4, 2)), np.int32(i), rng.uniform(-3, 3, (2,))), {}) for i in (1, 4, 6)],
-                     doc="x with its row `at` replaced by u, longer where it has to be.")  # fmt: skip
-open_length = Primitive("open_length", "x", lambda x: x, shape=lambda x: Aval((None, *x.shape[1:]), x.dtype), grad=(lambda g: g,), accepts=ANY, linear=True, dynamic=True,
-                        cases=lambda rng: [((rng.uniform(-3, 3, (4, 2)),), {})], doc="x, whose length a trace takes for unknown.")  # fmt: skip
-
-
-@sized
-def _zeros(n: Any, shape: tuple, d: DType) -> Tensor:
-    """A buffer of ``n`` zero elements."""
-    return Tensor(np.zeros((integer(n, "size"), *shape), d.np), d)
-
-
-def _index(i: Any) -> Tensor:
-    t = convert(i, None, int32)
-    return t if t._d is int32 else st.cast(t, int32)
-
-
-class TensorArray:
-    """An array of tensors of one dtype that a loop fills.
-
-    Writing gives a new TensorArray: use the result, ``ta = ta.write(i, x)``.
-
-    Args:
-        dtype: the dtype of the elements.
-        size: the number of elements; with ``dynamic_size`` it may grow.
-        dynamic_size: whether writing behind the end makes it longer.
-        element_shape: the shape of the elements, where it is known.
-        clear_after_read, tensor_array_name, handle, flow, infer_shape, colocate_with_first_write_call, name: accepted for TensorFlow's sake.
-
-    >>> import gradtape as tf
-    >>> ta = tf.TensorArray(tf.float32, size=2)
-    >>> ta = ta.write(0, 1.0).write(1, 2.0)
-    >>> ta.stack().numpy().tolist()
-    [1.0, 2.0]
-    """
-
-    def __init__(self, dtype: Any, size: Any = None, dynamic_size: bool | None = None, clear_after_read: bool | None = None, tensor_array_name: str | None = None,
-                 handle: Any = None, flow: Any = None, infer_shape: bool = True, element_shape: Any = None, colocate_with_first_write_call: bool = True,
-                 name: str | None = None) -> None:  # fmt: skip
-        self._d = as_dtype(dtype)
-        self._dynamic = bool(dynamic_size)
-        n = 0 if size is None else size
-        n = n if isinstance(n, int) else convert(n)
-        self._size = (
-            n if isinstance(n, SymbolicTensor) else None
-        )  # the number of elements, where a traced program computes it
-        self._items: list[Any] = [] if self._size is not None else [None] * int(n)
-        self._buffer: Tensor | None = None
-        self._meta = _Meta(None if element_shape is None else tuple(element_shape))
-
-    @property
-    def dtype(self) -> DType:
-        """The dtype of the elements."""
-        return self._d
-
-    @property
-    def dynamic_size(self) -> bool:
-        """Whether it may grow."""
-        return self._dynamic
-
-    @property
-    def element_shape(self) -> Any:
-        """The TensorShape of the elements."""
-        from ..ground.shapes import TensorShape
-
-        return TensorShape(self._meta.shape)
-
-    def _with(self, items: list, buffer: Tensor | None) -> TensorArray:
-        new = object.__new__(TensorArray)
-        new._d, new._dynamic, new._meta, new._items, new._buffer = self._d, self._dynamic, self._meta, items, buffer
-        new._size = self._size
-        return new
-
-    def _staged(self, shape: tuple | None = None) -> Tensor:
-        """The buffer that stands for the array in a graph."""
-        if self._buffer is not None:
-            return self._buffer
-        shape = self._meta.shape if self._meta.shape is not None else shape
-        if shape is None:
-            raise invalid("A TensorArray whose element shape is not known cannot enter a loop: give element_shape.")
-        if self._size is not None:
-            return _zeros(self._size, shape, self._d)
-        parts = [Tensor(np.zeros(shape, self._d.np)[()], self._d) if x is None else x for x in self._items]
-        whole = st.stack(*parts, axis=0) if parts else Tensor(np.zeros((0, *shape), self._d.np), self._d)
-        return open_length(state.trace.local(whole)) if self._dynamic and state.trace is not None else whole
-
-    def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
-        """The array with element ``index`` set to ``value``. OutOfRangeError behind the end of an array that may not grow."""
-        v = convert(value, None, self._d)
-        if v._d is not self._d:
-            raise invalid(f"A TensorArray of {self._d.name} cannot hold a tensor of {v._d.name}.")
-        self._meta.see(v._shape)
-        i = _index(index)
-        if self._buffer is None and self._size is None and not isinstance(i, SymbolicTensor):
-            at = int(i)
-            items = self._items.copy()
-            if at >= len(items) and self._dynamic:
-                items += [None] * (at + 1 - len(items))
-            if not 0 <= at < len(items):
-                raise OutOfRangeError(
-                    f"Tried to write to index {at} but array is not resizeable and size is: {len(items)}{user_line()}"
-                )
-            items[at] = v
-            return self._with(items, None)
-        return self._with([], (grow_row if self._dynamic else write_row)(self._staged(v._shape), i, v))
-
-    def read(self, index: Any, name: str | None = None) -> Tensor:
-        """Element ``index``."""
-        i = _index(index)
-        if self._buffer is None and self._size is None and not isinstance(i, SymbolicTensor):
-            at = int(i)
-            if not 0 <= at < len(self._items):
-                raise OutOfRangeError(
-                    f"Tried to read from index {at} but array size is: {len(self._items)}{user_line()}"
-                )
-            x = self._items[at]
-            if x is None:
-                if self._meta.shape is None:
-                    raise invalid(f"Could not read from TensorArray index {at}: nothing was written there.")
-                return Tensor(np.zeros(self._meta.shape, self._d.np)[()], self._d)
-            return x
-        return take_row(self._staged(), i)
-
-    def stack(self, name: str | None = None) -> Tensor:
-        """All elements in one tensor, along a new first axis."""
-        return self._staged(())
-
-    def gather(self, indices: Any, name: str | None = None) -> Tensor:
-        """The elements at ``indices``, stacked."""
-        return indexing.gather(self._staged(()), convert(indices), axis=0, batch_dims=0)
-
-    def concat(self, name: str | None = None) -> Tensor:
-        """All elements joined along their first axis."""
-        if self._buffer is None:
-            return st.concat(*self._items, axis=0)
-        return _joined(self._buffer)
-
-    def unstack(self, value: Any, name: str | None = None) -> TensorArray:
-        """The array filled with the rows of ``value``."""
-        v = convert(value, None, self._d)
-        self._meta.see(v._shape[1:])
-        if isinstance(v, SymbolicTensor):
-            return self._with([], v)
-        return self._with(list(st.unstack(v, axis=0)) if v._shape[0] else [], None)
-
-    def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
-        """The array with the rows of ``value`` written at ``indices``."""
-        out = self
-        v = convert(value, None, self._d)
-        for n, i in enumerate(np.asarray(indices).ravel()):
-            out = out.write(int(i), indexing.take_one(v, 0, n))
-        return out
-
-    def split(self, value: Any, lengths: Any, name: str | None = None) -> TensorArray:
-        """The array filled with pieces of ``value`` of the given lengths along the first axis."""
-        sizes = tuple(int(n) for n in np.asarray(lengths).ravel())
-        return self._with(list(st.split(convert(value, None, self._d), sizes=sizes, axis=0)), None)
-
-    def size(self, name: str | None = None) -> Tensor:
-        """The number of elements, int32."""
-        if self._buffer is None:
-            return self._size if self._size is not None else Tensor(np.int32(len(self._items)), int32)
-        return _count([self._buffer], self._buffer._shape[0])
-
-    def identity(self) -> TensorArray:
-        """The array."""
-        return self
-
-    def close(self, name: str | None = None) -> None:
-        """Nothing: memory goes with the last reference."""
-
-    def mark_used(self) -> None:
-        """Nothing."""
-
-
-class _Meta:
-    """What the versions of one TensorArray know together: the shape of the elements."""
-
-    __slots__ = ("shape",)
-
-    def __init__(self, shape: tuple | None) -> None:
-        self.shape = shape
-
-    def see(self, shape: tuple) -> None:
-        if self.shape is None:
-            self.shape = shape
-
 
 # -- along the first axis ---------------------------------------------------------------------------------------------------
 
 
-@sized
-def _joined(x: Tensor) -> Tensor:
-    """The first two axes as one."""
-    s = x._shape
-    return st.reshape(x, shape=(s[0] * s[1], *s[2:]))
-
-
 def _count(elems: list[Tensor], n: int | None) -> Tensor:
-    """The length of the first axis as a tensor, also where it is open."""
-    if n is not None:
-        return Tensor(np.int32(n), int32)
-    return indexing.take_one(st.shape_of(elems[0], dtype=int32), 0, 0)
+    """The length of the first axis as a tensor."""
+    return count_of(elems[0]) if n is None else Tensor(np.int32(n), int32)
 
 
 def _length(elems: list[Tensor], what: str) -> Any:
@@ -335,7 +106,7 @@ def _accumulate(
     form = _probe(one, flat)
     leaves = nest.flatten(form)
     count = _count(flat, n)
-    buffers = [_zeros(count, x._shape, x._d) for x in leaves]
+    buffers = [zeros(count, x._shape, x._d) for x in leaves]
 
     def step(i: Tensor, *bufs: Tensor) -> list:
         out = nest.flatten(one(_element(flat, i)))
@@ -379,6 +150,15 @@ def vectorized_map(fn: Callable, elems: Any, fallback_to_while_loop: bool = True
         return nest.map_structure(lambda o: unbatch(convert(o), n, level), out)
 
 
+def _like(new: Any, a: Any, what: str) -> list:
+    """The leaves of what a function accumulated, which has the form of ``a``."""
+    try:
+        nest.assert_same_structure(a, new, check_types=False)
+    except (TypeError, ValueError) as e:
+        raise ValueError(f"{what}: fn must return the form of what it accumulates: {e}{user_line()}") from None
+    return nest.flatten(new)
+
+
 def _fold(fn: Callable, elems: Any, initializer: Any, backwards: bool, what: str) -> Any:
     if not callable(fn):
         raise TypeError(f"{what}: fn must be callable.")
@@ -394,7 +174,8 @@ def _fold(fn: Callable, elems: Any, initializer: Any, backwards: bool, what: str
         a = nest.map_structure(convert, initializer)
     if state.trace is None:
         for i in range(first, n):
-            a = fn(a, nest.pack_sequence_as(elems, _element(flat, n - 1 - i if backwards else i)))
+            new = fn(a, nest.pack_sequence_as(elems, _element(flat, n - 1 - i if backwards else i)))
+            a = nest.pack_sequence_as(a, _like(new, a, what))
         return a
     count = _count(flat, n)
     last = count - 1
@@ -402,7 +183,7 @@ def _fold(fn: Callable, elems: Any, initializer: Any, backwards: bool, what: str
     def step(i: Tensor, *state_: Tensor) -> list:
         at = ew.sub(last, i) if backwards else i
         new = fn(nest.pack_sequence_as(a, state_), nest.pack_sequence_as(elems, _element(flat, at)))
-        return [i + 1, *nest.flatten(new)]
+        return [i + 1, *_like(new, a, what)]
 
     _, *done = traced_while(lambda i, *s: ew.less(i, count), step, [Tensor(np.int32(first), int32), *nest.flatten(a)])
     return nest.pack_sequence_as(a, done)
@@ -489,7 +270,8 @@ def scan(fn: Callable, elems: Any, initializer: Any = None, parallel_iterations:
     if state.trace is None:
         outs = [a] if first else []
         for i in range(first, n):
-            a = nest.map_structure(convert, fn(a, nest.pack_sequence_as(elems, _element(flat, at(i)))))
+            new = _like(fn(a, nest.pack_sequence_as(elems, _element(flat, at(i)))), a, "scan")
+            a = nest.pack_sequence_as(a, [convert(x) for x in new])
             outs.append(a)
         if not outs:
             return nest.map_structure(lambda x: Tensor(np.zeros((0, *x._shape), x._d.np), x._d), a)
@@ -501,17 +283,15 @@ def scan(fn: Callable, elems: Any, initializer: Any = None, parallel_iterations:
         )
     start = nest.flatten(a)
     k = len(start)
-    buffers = [_zeros(count, x._shape, x._d) for x in start]
+    buffers = [zeros(count, x._shape, x._d) for x in start]
     if first:
-        buffers = [write_row(b, _index(at(0)), x) for b, x in zip(buffers, start, strict=True)]
+        buffers = [write_row(b, index_of(at(0)), x) for b, x in zip(buffers, start, strict=True)]
 
     def step(i: Tensor, *rest: Tensor) -> list:
         now, bufs = rest[:k], rest[k:]
         j = ew.sub(last, i) if reverse else i
-        new = [
-            convert(x)
-            for x in nest.flatten(fn(nest.pack_sequence_as(a, now), nest.pack_sequence_as(elems, _element(flat, j))))
-        ]
+        found = fn(nest.pack_sequence_as(a, now), nest.pack_sequence_as(elems, _element(flat, j)))
+        new = [convert(x) for x in _like(found, a, "scan")]
         return [i + 1, *new, *[write_row(b, j, x) for b, x in zip(bufs, new, strict=True)]]
 
     done = traced_while(lambda i, *s: ew.less(i, count), step, [Tensor(np.int32(first), int32), *start, *buffers])
@@ -533,7 +313,7 @@ def case(
     Args:
         pred_fn_pairs: a list of (scalar bool, function of no arguments).
         default: what to call if none holds; without it, one must.
-        exclusive: check that at most one holds (eagerly).
+        exclusive: check that at most one holds.
         strict, name: accepted for TensorFlow's sake.
 
     Raises:
@@ -549,7 +329,15 @@ def case(
         if not isinstance(p, (list, tuple)) or len(p) != 2 or not callable(p[1]):
             raise TypeError(f"Each element of pred_fn_pairs must be a (predicate, callable) pair, but one is {p!r}.")
     pairs = [(p.deref() if hasattr(p, "deref") else p, f) for p, f in pairs]
-    if exclusive and not any(isinstance(p, SymbolicTensor) for p, _ in pairs) and sum(bool(p) for p, _ in pairs) > 1:
+    if exclusive and any(isinstance(p, SymbolicTensor) for p, _ in pairs):
+        held = st.stack(*[st.cast(convert(p), int32) for p, _ in pairs], axis=0)
+        st.assert_that(
+            ew.less(rd.sum(held, axis=(0,), keepdims=False), Tensor(np.int32(2), int32)),
+            message="Input error: exclusive=True: more than 1 conditions evaluated as True.",
+            labels=(),
+            summarize=None,
+        )
+    elif exclusive and sum(bool(p) for p, _ in pairs) > 1:
         raise invalid("tf.case with exclusive=True: more than one predicate holds.")
 
     def rest(n: int) -> Any:
@@ -608,4 +396,4 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Callable | None = N
     return rest(sorted(table))
 
 
-__all__ = ["TensorArray", "case", "foldl", "foldr", "map_fn", "put_row", "scan", "switch_case", "vectorized_map"]
+__all__ = ["case", "foldl", "foldr", "map_fn", "scan", "switch_case", "vectorized_map"]

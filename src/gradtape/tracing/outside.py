@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dispatch import apply
-from ..core.state import state
+from ..core.state import apart, state
 from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
 from ..gradient.jacobian import hessians as eager_hessians
@@ -17,18 +16,20 @@ from ..gradient.tape import GradientTape, UnconnectedGradients
 from ..ground import nest
 from ..ground.dtypes import ANY, DType, as_dtype
 from ..ground.errors import invalid, user_line
-from ..ground.graph import Value
+from ..ground.graph import Graph, Value, substitute
 from ..ground.primitive import Aval, Primitive
 from ..primitives.indexing import IndexedSlices
-from .settle import _Call, _late_joint, _late_kernel
+from . import simplify
+from .late import LateCall, late_joint, late_kernel
+from .replay import replay
 from .signature import TensorSpec
 from .trace import SymbolicTensor, Trace
 
 # -- Python functions -----------------------------------------------------------------------------------------------------
 
-py_row = Primitive("py_function", "*xs", _late_kernel, shape=lambda *xs, call, avals: list(avals), joint=_late_joint, holomorphic=False, accepts=ANY, multi=True,
+py_row = Primitive("py_function", "*xs", late_kernel, shape=lambda *xs, call, avals: list(avals), joint=late_joint, needs="values", holomorphic=False, accepts=ANY, multi=True,
                    outside=True, dynamic=True, cases=lambda rng: [], doc="A Python function of tensors, called when the program runs.")  # fmt: skip
-numpy_row = Primitive("numpy_function", "*xs", _late_kernel, shape=lambda *xs, call, avals: list(avals), accepts=ANY, multi=True,
+numpy_row = Primitive("numpy_function", "*xs", late_kernel, shape=lambda *xs, call, avals: list(avals), accepts=ANY, multi=True,
                       outside=True, dynamic=True, cases=lambda rng: [], doc="A Python function of arrays, called when the program runs.")  # fmt: skip
 
 
@@ -39,7 +40,7 @@ def py_function(func: Callable | None = None, inp: Any = None, Tout: Any = None,
         func: takes the tensors of ``inp`` and returns tensors, or what converts to them; None for nothing.
         inp: a list of tensors.
         Tout: the dtypes of the results: one, or a list, empty or None for none. In a traced function a result is taken to have the rank of the
-            first input; a TensorSpec says otherwise.
+            first input, unless a TensorSpec here, or ``tf.ensure_shape`` as the first that is done with the result, says otherwise.
         name: ignored.
 
     Returns:
@@ -117,7 +118,8 @@ def _python(row: Primitive, func: Callable | None, inp: Any, tout: Any) -> Any:
         variables = _known_variables(state.trace)
         now = [v._read() for v in variables]
         at = list(range(len(xs) + len(now)))
-        call = _Call(_Visit(checked, len(xs), variables), (tuple(at), {}), list(at), at)
+        call = LateCall(_Visit(checked, len(xs), variables), (tuple(at), {}), list(at), at)
+        call.guessed = {i for i, s in enumerate(specs) if not isinstance(s, TensorSpec)}
         forms = (*avals, *[Aval(t._shape, t._d) for t in now])
         out = list(state.trace.emit(row, (*xs, *now), {"call": call, "avals": forms}))
         for v, t in zip(variables, out[len(avals) :], strict=True):
@@ -215,12 +217,8 @@ def init_scope() -> Iterator[None]:
     >>> bool(f())
     True
     """
-    trace, tapes = state.trace, state.tapes
-    state.trace, state.tapes = None, ()
-    try:
+    with apart():
         yield
-    finally:
-        state.trace, state.tapes = trace, tapes
 
 
 # -- gradients of what was traced -----------------------------------------------------------------------------------------
@@ -231,52 +229,39 @@ def _tensors(xs: Any) -> list[Any]:
 
 
 class _Again:
-    """The operations that lead from ``xs`` to ``ys``, made once more, so that tapes hear of them. Simplification merges them with the first."""
+    """The operations that lead from ``xs`` to ``ys``, made once more, so that tapes hear of them. Simplification merges them with the first.
+
+    What ``stop`` names is taken as it is.
+    """
 
     def __init__(self, trace: Trace, ys: list, xs: list, stop: Any = None) -> None:
-        self.trace = trace
-        self.ys = [trace.local(y) for y in ys]
-        self.xs = [trace.cell(x).first if isinstance(x, Variable) else trace.local(x) for x in xs]
-        self.stop = {id(trace.local(s).value) for s in _tensors(stop)} if stop is not None else set()
-        at = {id(x.value) for x in self.xs}
-        depends, nodes = set(at), []
+        sources = [(trace.cell(x).first if isinstance(x, Variable) else trace.local(x)).value for x in xs]
+        targets = [trace.local(y).value for y in ys]
+        stopped = set() if stop is None else {id(trace.local(s).value) for s in _tensors(stop)}
+        depends = {id(v) for v in sources}
+        nodes = []
         for n in trace.nodes:
-            if any([id(v) in depends for v in n.ins]):
-                depends.update([id(v) for v in n.outs])
+            if not n.p.effect and any([id(v) in depends for v in n.ins]):
+                depends.update([id(v) for v in n.outs if id(v) not in stopped])
                 nodes.append(n)
-        needed, self.nodes = {id(y.value) for y in self.ys}, []
-        for n in reversed(nodes):
-            if any([id(v) in needed for v in n.outs]) and not n.p.effect:
-                needed.update([id(v) for v in n.ins])
-                self.nodes.append(n)
-        self.nodes.reverse()
+        cut = {id(v): (Value(v.aval), v) for n in nodes for v in n.outs if id(v) in stopped}
+        nodes, outputs = substitute(nodes, [*targets, *sources], {k: new for k, (new, _) in cut.items()})
+        graph = simplify.dead_code(simplify.without_effects(Graph([], outputs, nodes)))
+        made, ends = {id(v) for n in graph.nodes for v in n.outs}, {id(v) for v in graph.outputs[len(targets) :]}
+        used = {id(v): v for v in [*[v for n in graph.nodes for v in n.ins], *graph.outputs]}
+        graph.inputs = [v for k, v in used.items() if k not in made and (v.const is None or k in ends)]
+        first = {id(new): v for new, v in cut.values()}
+        self.graph, self.n = graph, len(targets)
+        self.xs: list[Tensor] = [SymbolicTensor(trace, first.get(id(v), v), "x") for v in graph.inputs]
+        self.watched = [x for v, x in zip(graph.inputs, self.xs, strict=True) if id(v) in ends and x._d.is_inexact]
 
     def run(self) -> tuple[list[Tensor], list[Tensor]]:
         """``ys`` and ``xs`` under the tapes that are on."""
-        env: dict[int, Tensor] = {id(x.value): SymbolicTensor(self.trace, x.value, "x") for x in self.xs}
         for tape in state.tapes:
             if isinstance(tape, GradientTape):
-                tape.watch([x for x in env.values() if x._d.is_inexact])
-
-        def tensor(v: Value) -> Tensor:
-            if id(v) not in env:
-                known = v.const is not None
-                env[id(v)] = Tensor(v.const, v.aval.dtype) if known else SymbolicTensor(self.trace, v, "x")
-            return env[id(v)]
-
-        for n in self.nodes:
-            self.trace.line = n.line
-            outs = apply(n.p, *[tensor(v) for v in n.ins], **n.attrs)
-            for v, t in zip(n.outs, outs if n.p.multi else (outs,), strict=True):
-                env[id(v)] = self._stopped(v, t)
-        self.trace.line = None
-        again = {id(x.value): env[id(x.value)] for x in self.xs}
-        return [tensor(y.value) for y in self.ys], [again[id(x.value)] for x in self.xs]
-
-    def _stopped(self, v: Value, t: Tensor) -> Tensor:
-        from ..primitives.structure import stop_gradient
-
-        return stop_gradient(t) if id(v) in self.stop else t
+                tape.watch(self.watched)
+        found = replay(self.graph, self.xs, settle=False)
+        return found[: self.n], found[self.n :]
 
 
 def gradients(ys: Any, xs: Any, grad_ys: Any = None, name: str = "gradients", gate_gradients: bool = False, aggregation_method: Any = None,

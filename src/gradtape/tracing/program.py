@@ -12,64 +12,18 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from ..core.dispatch import apply
 from ..core.state import state
 from ..core.tensor import Tensor
-from ..core.variable import Variable
+from ..core.variable import Variable, in_turn, others
 from ..gradient.batching import BatchedTensor, new_level
 from ..gradient.forward import ForwardAccumulator
-from ..gradient.tape import GradientTape
 from ..ground.graph import Graph, Node, Value
 from ..ground.primitive import Aval, Plan
 from ..primitives import structure as st
 from ..primitives.indexing import IndexedSlices
 from . import simplify
+from .replay import build, replay, tangent_graph, with_gradient, with_tangents, without_values
 from .straight import updater
-from .trace import SymbolicTensor, Trace
-
-# rows that wait for shapes or sizes: from their inputs and attributes to a list of outputs, by what is known in the current trace
-SETTLE: dict[str, Callable[[list[Tensor], dict], list[Tensor]]] = {}
-
-
-def replay(graph: Graph, xs: list[Tensor], known: dict[int, Tensor] | None = None) -> list[Tensor]:
-    """The graph's operations on ``xs`` through the dispatch: recorded, traced or batched as the surroundings want.
-
-    Where shapes were open when it was traced and are known in the surrounding trace, rows that waited for them settle.
-
-    Args:
-        graph: the graph.
-        xs: its inputs.
-        known: tensors that stand for some of its constants, by the values' ids.
-    """
-    env: dict[int, Tensor] = {id(v): x for v, x in zip(graph.inputs, xs, strict=True)}
-    if known:
-        env.update(known)
-
-    def value(v: Value) -> Tensor:
-        t = env.get(id(v))
-        if t is None:
-            t = env[id(v)] = Tensor(v.const, v.aval.dtype)
-        return t
-
-    trace = state.trace
-    for n in graph.nodes:
-        if trace is not None:
-            trace.line = n.line
-            settle = SETTLE.get(n.p.name)
-            if settle is not None:
-                out = settle([value(v) for v in n.ins], n.attrs)
-                env.update({id(v): t for v, t in zip(n.outs, out, strict=True)})
-                continue
-            if n.effect:  # which is for the run also where all inputs are known
-                out = trace.emit(n.p, tuple([value(v) for v in n.ins]), n.attrs)
-                env.update({id(v): t for v, t in zip(n.outs, out if n.p.multi else (out,), strict=True)})
-                continue
-        out = apply(n.p, *[value(v) for v in n.ins], **n.attrs)
-        for v, t in zip(n.outs, out if n.p.multi else (out,), strict=True):
-            env[id(v)] = t
-    if trace is not None:
-        trace.line = None
-    return [value(v) for v in graph.outputs]
 
 
 class Program:
@@ -134,6 +88,12 @@ class Program:
 
     def __call__(self, args: list[Tensor]) -> list[Tensor]:
         """Run on plain tensors; assigns the variables and returns the results."""
+        if self.assigned and state.trace is None and others():
+            with in_turn(self.assigned):
+                return self._call(args)
+        return self._call(args)
+
+    def _call(self, args: list[Tensor]) -> list[Tensor]:
         xs = [*args, *[v._read() for v in self.variables]] if self.variables else args
         trace = state.trace
         if trace is not None:
@@ -201,20 +161,18 @@ class Program:
         """The program over ``n`` values of the inputs in ``batched`` at once; and which of its outputs then have the batch in front."""
         key = ("batch", batched, n, state.check)
         if key not in self._vjps:
-            trace = Trace(self.name + "_batch")
-            with trace:
-                avals = [
-                    Aval((n, *v.aval.shape) if b else v.aval.shape, v.aval.dtype)
-                    for v, b in zip(self.graph.inputs, batched, strict=True)
-                ]
-                xs: list[Tensor] = [trace.input(a, f"x{i}") for i, a in enumerate(avals)]
+            is_batch: list[bool] = []
+
+            def f(xs: list) -> list:
                 with new_level() as level:
                     ys = replay(
                         self.graph, [BatchedTensor(x, level) if b else x for x, b in zip(xs, batched, strict=True)]
                     )
-                is_batch = [isinstance(y, BatchedTensor) and y._special == level for y in ys]
-                outs = [y.t if isinstance(y, BatchedTensor) and b else y for y, b in zip(ys, is_batch, strict=True)]
-                graph = simplify.simplify(trace.finish(outs, trace.name))
+                is_batch[:] = [isinstance(y, BatchedTensor) and y._special == level for y in ys]
+                return [y.t if isinstance(y, BatchedTensor) and b else y for y, b in zip(ys, is_batch, strict=True)]
+
+            forms = zip([v.aval for v in self.graph.inputs], batched, strict=True)
+            graph = build(f, [Aval((n, *a.shape), a.dtype) if b else a for a, b in forms], self.name + "_batch")
             self._vjps[key] = (Program(graph, len(graph.outputs), [], [], self.compiler), is_batch)  # type: ignore[assignment]
         return self._vjps[key]  # type: ignore[return-value]
 
@@ -261,7 +219,7 @@ class Program:
             return self._plain(xs)
         arrays = vjp.forward([x._a for x in xs])
         outs = tuple([Tensor(a, v.aval.dtype) for a, v in zip(arrays, self.graph.outputs)])
-        op = _Call(self, tracked, xs, outs, arrays[n:], vjp, wanted)
+        op = _Run(self, tracked, xs, outs, arrays[n:], vjp, wanted)
         for tape in state.tapes:
             tape._record(op, tuple(xs), outs, None)
         return list(outs)
@@ -274,19 +232,12 @@ class Program:
         key = ("tangents", moving, values, state.check)
         if key not in self._vjps:
             ins = [i for i in range(len(self.graph.inputs)) if moving >> i & 1]
-            pure = self.graph if values else simplify.without_effects(self.graph)
-            trace = Trace(self.name + "_tangents")
-            with trace:
-                xs = [trace.input(v.aval, f"x{i}") for i, v in enumerate(pure.inputs)]
-                ts = [trace.input(pure.inputs[i].aval, f"t{i}") for i in ins]
-                with ForwardAccumulator([xs[i] for i in ins], list(ts)) as acc:
-                    ys = replay(pure, list(xs))
-                # a result that is no tensor of this trace's own is a constant; one of integers does not move
-                ds = [acc.jvp(y) if y._d.is_inexact else None for y in ys]
-                graph = trace.finish([*(ys if values else ()), *[d for d in ds if d is not None]], trace.name)
-                graph = simplify.simplify(graph)
+            if values:
+                graph, have = with_tangents(self.graph, ins)
+            else:
+                graph, have = tangent_graph(self.graph, tuple(ins))
             made = Program(graph, len(graph.outputs), [], [], self.compiler)
-            self._vjps[key] = (made, [d is not None for d in ds])  # type: ignore[assignment]
+            self._vjps[key] = (made, have)  # type: ignore[assignment]
         return self._vjps[key]  # type: ignore[return-value]
 
     # -- differentiation ----------------------------------------------------------------------------------------------
@@ -306,31 +257,15 @@ class _Vjp:
         graph = program.graph
         ins = [i for i in range(len(graph.inputs)) if tracked >> i & 1]
         outs = [j for j in range(len(graph.outputs)) if wanted >> j & 1]
-        trace = Trace(graph.name)
-        with trace:
-            xs = [trace.input(v.aval, f"x{i}") for i, v in enumerate(graph.inputs)]
-            with GradientTape() as tape:
-                tape.watch([xs[i] for i in ins if xs[i]._d.is_inexact])
-                ys = replay(graph, list(xs))
-            n_in = len(xs)
-            cotangents = [trace.input(graph.outputs[j].aval, f"g{j}") for j in outs]
-            ds = tape.gradient([ys[j] for j in outs], [xs[i] for i in ins], output_gradients=cotangents)
-            # None for a gradient that is a Tensor, the dense shape for one that is IndexedSlices
-            self.forms = [d._dense_shape if isinstance(d, IndexedSlices) else None for d in ds if d is not None]
-            flat = [
-                t
-                for d in ds
-                if d is not None
-                for t in ((d.values, d.indices) if isinstance(d, IndexedSlices) else (d,))
-            ]
-            joint = trace.finish([*ys, *flat], graph.name)
+        n_in, n_out = len(graph.inputs), len(graph.outputs)
+        joint, ds = with_gradient(graph, ins, outs, dense=False)
+        # None for a gradient that is a Tensor, the dense shape for one that is IndexedSlices
+        self.forms = [d._dense_shape if isinstance(d, IndexedSlices) else None for d in ds if d is not None]
         self.ins, self.outs = ins, outs
         self.connected = [d is not None for d in ds]
         self.plans: dict[int, Plan | None] = {}  # of the records of its runs
         # for each connected input the place of its gradient
         self.at = {i: n for n, i in enumerate([i for i, c in zip(ins, self.connected, strict=True) if c])}
-        joint = simplify.simplify(joint)
-        n_out = len(ys)
         forward, backward, self.residual_inputs = partition(simplify.simplify(joint, final=True), n_in, n_out)
         self.n_out = n_out
         compiler = program.compiler
@@ -339,7 +274,7 @@ class _Vjp:
         self._backward: Callable | None = None
         self.compiler = compiler
         # for recorded backward passes: cotangents as a function of the inputs alone
-        self._whole = Graph(joint.inputs, joint.outputs[n_out:], joint.nodes, graph.name + "_gradient")
+        self._whole = without_values(joint, n_out)
         self._whole_program: Program | None = None
 
     def backward(self, arrays: list) -> list:
@@ -361,7 +296,7 @@ class _Vjp:
         return self._whole_program
 
 
-class _Call:
+class _Run:
     """The row that a tape records for one run of a program."""
 
     broadcasts = holomorphic = False
@@ -439,5 +374,3 @@ def partition(joint: Graph, n_in: int, n_out: int) -> tuple[Graph, Graph, list[i
     backward = Graph(kept + joint.inputs[n_in:], gradients, back, joint.name + "_gradient")
     return simplify.dead_code(forward), backward, [position.get(id(v)) for v in kept]
 
-
-__all__ = ["Program", "SymbolicTensor", "partition", "replay"]

@@ -168,7 +168,9 @@ def replace_leaves(x: Any, make: Callable, variable: Callable | None = None) -> 
 
 def describe(x: Any) -> str:
     """One argument in words, for messages and signatures."""
-    if isinstance(x, (Tensor, TensorSpec)):
+    if isinstance(x, TensorSpec):
+        return repr(x)
+    if isinstance(x, Tensor):
         return f"TensorSpec(shape={x.shape}, dtype={x.dtype!r}, name=None)"
     if isinstance(x, (np.ndarray, np.generic)):
         return describe(convert(x))

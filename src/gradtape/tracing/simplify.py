@@ -9,6 +9,7 @@ import numpy as np
 from ..ground.graph import Graph, Node, Value
 from ..ground.primitive import Primitive
 from ..primitives import structure as st
+from ..primitives.indexing import strided_slice, unslice
 
 _FOLD = 1 << 12  # elements: larger constants are left to be computed, not stored
 _SHAPED = (st.reshape, st.broadcast_to)  # these do nothing where the shape stays
@@ -49,7 +50,7 @@ def simplify(graph: Graph, final: bool = False) -> Graph:
             for v, w in zip(n.outs, ins[n.p.passes :], strict=False):
                 replaced[id(v)] = w
             continue
-        if n.p in _SHAPED and ins[0].const is None and _same_shape(n):
+        if (n.p in _SHAPED or _takes_all(n)) and ins[0].const is None and _same_shape(n):
             replaced[id(n.outs[0])] = ins[0]
             continue
         same = _identity(n, ins)
@@ -101,6 +102,11 @@ def _work(n: Node, p: Primitive) -> Any:
 def _same_shape(n: Node) -> bool:
     shape = n.ins[0].aval.shape
     return None not in shape and shape == n.outs[0].aval.shape
+
+
+def _takes_all(n: Node) -> bool:
+    """Whether ``n`` is a slice, or its adjoint, that is everything in its order if the shape stays."""
+    return n.p in (strided_slice, unslice) and all(type(i) is slice and (i.step or 1) > 0 for i in n.attrs["index"])
 
 
 def _with(n: Node, ins: tuple[Value, ...], replaced: dict[int, Value]) -> Node:

@@ -22,29 +22,9 @@ from ..ground.dtypes import ANY
 from ..ground.errors import user_frame
 from ..ground.graph import Graph, Node, Value
 from ..ground.primitive import Aval, Primitive
+from ..ground.shapes import TensorShape
 from ..primitives import structure as st
 from ..primitives.elementwise import check_numerics
-
-_BY_THEMSELVES = (
-    "cond",
-    "while_loop",
-    "while_history",
-    "take_row",
-    "put_row",
-    "write_row",
-)  # their rules need no shapes
-_WAITING = ("late", "py_function")  # their rules need values
-_OPEN_SHAPES = ("reshape", "random_mask")  # None in their attribute `shape` has a meaning
-_NAMES = {
-    "add": "add",
-    "subtract": "sub",
-    "multiply": "mul",
-    "divide": "truediv",
-    "sum": "Sum",
-    "mean": "Mean",
-    "identity": "Identity",
-}
-
 
 # A variable's new value. As in eager execution a tape knows the variable by every value that was read from it, and an assignment cuts the
 # value off from what it was computed from: the cotangent goes to the variable.
@@ -57,7 +37,7 @@ def _custom_kernel(*xs: Any, n: int, m: int, backward: Graph, connected: tuple[b
 
 
 def _custom_joint(g: tuple, wanted: tuple, xs: tuple, out: tuple, attrs: dict) -> list:
-    from .program import replay
+    from .replay import replay
 
     n, m = attrs["n"], attrs["m"]
     gs = [st.zeros_like(o) if c is None else c for c, o in zip(g, out, strict=True)]
@@ -147,6 +127,39 @@ class SymbolicTensor(Tensor):
             f"which is not supported: use the tf function of that name, or tf.py_function.{user_line()}"
         )
 
+    def set_shape(self, shape: Any) -> None:
+        """Check that the shape is compatible with ``shape``; ValueError if not. A Python function's result of guessed rank has that shape from then on."""
+        self.take_shape(shape)
+        super().set_shape(shape)
+
+    def take_shape(self, shape: Any) -> None:
+        """Where the rank of a Python function's result was guessed, and nothing was done with it yet: it has this shape. The run will check it."""
+        spec = TensorShape(shape)
+        if spec.rank is not None and self._guessed():
+            self._reshaped(tuple(spec))
+
+    def flatten(self) -> None:
+        """Where its rank was guessed, and nothing was done with it yet: it has its elements in a row."""
+        if self._guessed():
+            node = self.value.node
+            node.attrs["call"].flat.add(node.outs.index(self.value))  # type: ignore[union-attr]
+            self._reshaped((None,))
+
+    def _guessed(self) -> bool:
+        node = self.value.node
+        call = None if node is None else node.attrs.get("call")
+        if node is None or node.outs.index(self.value) not in getattr(call, "guessed", ()):
+            return False
+        return not any([v is self.value for n in self.trace.nodes for v in n.ins])
+
+    def _reshaped(self, shape: tuple) -> None:
+        node: Any = self.value.node
+        i = node.outs.index(self.value)
+        self.value.aval = Aval(shape, self._d)
+        node.attrs["avals"] = (*node.attrs["avals"][:i], self.value.aval, *node.attrs["avals"][i + 1 :])
+        node.attrs["call"].guessed.discard(i)
+        self._a = _Form(self.value)
+
     def numpy(self) -> Any:
         """No value while tracing."""
         raise AttributeError(
@@ -176,9 +189,10 @@ class EscapedError(TypeError):
 
 
 def _escaped(x: SymbolicTensor) -> EscapedError:
-    error = EscapedError(
-        f"{x} is out of scope: it was made while {x.trace.name!r} was traced and is used outside of it. Return it from the function, or keep values in a tf.Variable."
-    )
+    inner = x.trace.parent is not None
+    made = "in a branch or in the body of a loop" if inner else f"while {x.trace.name!r} was traced"
+    way = "Return it from there, or collect the values of a loop in a tf.TensorArray" if inner else "Return it from the function, or keep values in a tf.Variable"
+    error = EscapedError(f"{x} is out of scope: it was made {made} and is used outside of it. {way}.")
     error.trace = x.trace
     return error
 
@@ -339,7 +353,7 @@ class Trace:
             from ..core.dispatch import _bad_dtype
 
             raise _bad_dtype(p, d)
-        if None in attrs.get("shape", ()) and p.name not in _OPEN_SHAPES:
+        if None in attrs.get("shape", ()) and not p.open_shape:
             raise TypeError(f"{p.name} needs a shape whose dimensions are all known, but one is open: {attrs['shape']}")
         ins = tuple([self.value_of(x) for x in xs])
         avals = p.shape(*[v.aval for v in ins], **attrs)
@@ -350,13 +364,13 @@ class Trace:
                 if v.aval.dtype.is_inexact and not p.effect:
                     told = {"message": numerics.message(p.name, v.aval.shape, v.aval.dtype)}
                     self.nodes.append(Node(check_numerics, (v,), told, [v.aval], node.line))
-        base = self.unique(_NAMES.get(p.name, p.name))
+        base = self.unique(p.label)
         outs = tuple([SymbolicTensor(self, v, f"{base}:{i}") for i, v in enumerate(node.outs)])
         out: Any = outs if p.multi else outs[0]
         if state.tapes:
             row: Any = p
-            waits = ruled(p, attrs).name in _WAITING or any(None in v.aval.shape for v in (*ins, *node.outs))
-            if waits and not p.effect and p.name not in _BY_THEMSELVES:
+            waits = ruled(p, attrs).needs == "values" or any(None in v.aval.shape for v in (*ins, *node.outs))
+            if waits and not p.effect and p.needs != "nothing":
                 from .dynamic import Later
 
                 row = Later(p)
@@ -366,7 +380,7 @@ class Trace:
 
     def later(self, f: Any, args: tuple, kwargs: dict, error: Exception) -> Any:
         """The call of a public function that needs values of traced tensors, for when these are known; see ``core.arguments.sized``."""
-        from .settle import later
+        from .late import later
 
         return later(self, f, args, kwargs, error)
 
@@ -391,11 +405,10 @@ class Trace:
                         (tape._auto and v._watched) or (tape._wanted is not None and id(v) in tape._wanted)
                     ):
                         tape._watch_variable(v, outer)
-                first: Any = (
-                    self.capture(outer)
-                    if isinstance(outer, SymbolicTensor) and outer.trace is self.parent
-                    else self._pass_in(outer)
-                )
+                # an input of its own, even where the tensor is captured by other ways too: a loop that assigns the variable has it for state
+                outer = self.parent.local(outer)
+                first: Any = self.input(outer.value.aval, "captured")
+                self.captures.append((outer, first))
             else:
                 shape = v._t._shape
                 if v._shape_spec is not None and not v._shape_spec.is_fully_defined():
@@ -404,10 +417,6 @@ class Trace:
                 first = self.input(Aval(shape, v._d), v._name[:-2].replace(":", "_"))
             c = self.variables[id(v)] = _Cell(v, first)
         return c
-
-    def _pass_in(self, outer: Tensor) -> SymbolicTensor:
-        assert self.parent is not None
-        return self.capture(self.parent.local(outer))
 
     def read(self, v: Variable) -> Tensor:
         """The current value of ``v``."""
@@ -465,7 +474,8 @@ class Trace:
 
     def finish(self, outputs: Sequence[Tensor], name: str) -> Graph:
         """The graph that computes ``outputs``."""
-        return Graph([t.value for t in self.inputs], [self.value_of(t) for t in outputs], self.nodes, name)
+        outs = [self.value_of(t) for t in outputs]  # which may capture, and so add to the inputs
+        return Graph([t.value for t in self.inputs], outs, self.nodes, name)
 
 
 class _Cell:

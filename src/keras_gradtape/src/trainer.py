@@ -53,12 +53,18 @@ class GradtapeTrainer(base_trainer.Trainer):
     def _predicted(self, x: Any, training: bool) -> Any:
         return self(x, training=training) if self._call_has_training_arg else self(x)
 
+    def _predicted_for_loss(self, x: Any, training: bool) -> Any:
+        y_pred = self._predicted(x, training)
+        if y_pred is None and self._compile_loss is not None:
+            raise ValueError(f"{type(self).__name__}.call returned None, and there is a loss to compute: does it lack a `return`?")
+        return y_pred
+
     def train_step(self, data: Any) -> dict:
         """One step of training on a batch; returns the metrics."""
         x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
         weights = self.trainable_weights
         with tf.GradientTape() as tape:
-            y_pred = self._predicted(x, True)
+            y_pred = self._predicted_for_loss(x, True)
             loss = self._compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
             scaled = self.optimizer.scale_loss(loss) if self.optimizer is not None else loss
         self._loss_tracker.update_state(loss, sample_weight=_length(x))
@@ -71,7 +77,7 @@ class GradtapeTrainer(base_trainer.Trainer):
     def test_step(self, data: Any) -> dict:
         """One step of evaluation on a batch; returns the metrics."""
         x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
-        y_pred = self._predicted(x, False)
+        y_pred = self._predicted_for_loss(x, False)
         loss = self._compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
         self._loss_tracker.update_state(loss, sample_weight=_length(x))
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
@@ -107,9 +113,25 @@ class GradtapeTrainer(base_trainer.Trainer):
             self.predict_function = self._compiled(self.predict_step, joined=True)
         return self.predict_function
 
+    def _prepare(self, step: str, iterator: Any = None, data_batch: Any = None) -> None:
+        """Make the variables that are not there yet, by calling the model on symbolic data.
+
+        A step of the user's need not call the model, nor with these data: what it needs is made while it is traced.
+        """
+        if getattr(type(self), step) is getattr(GradtapeTrainer, step):
+            self._symbolic_build(iterator=iterator, data_batch=data_batch)
+        if iterator is not None:
+            iterator.reset()
+
     # -- loops over the data ----------------------------------------------------------------------------------------------
     def _iterator(self, x: Any, **options: Any) -> EpochIterator:
-        return EpochIterator(x=x, steps_per_execution=self.steps_per_execution, **options)
+        size = options.get("batch_size")
+        if size is not None and size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {size}.")
+        batches = EpochIterator(x=x, steps_per_execution=self.steps_per_execution, **options)
+        if batches.num_batches == 0:
+            raise ValueError("There are no data: the inputs have no rows.")
+        return batches
 
     def _callbacks(self, callbacks: Any, verbose: Any, **options: Any) -> Any:
         if isinstance(callbacks, callbacks_module.CallbackList):
@@ -144,8 +166,7 @@ class GradtapeTrainer(base_trainer.Trainer):
             }
         batches = self._iterator(x, y=y, sample_weight=sample_weight, batch_size=batch_size, steps_per_epoch=steps_per_epoch, shuffle=shuffle,
                                  class_weight=class_weight)  # fmt: skip
-        self._symbolic_build(iterator=batches)
-        batches.reset()
+        self._prepare("train_step", iterator=batches)
         calls = self._callbacks(callbacks, verbose, add_history=True, epochs=epochs, steps=batches.num_batches)
         self.stop_training = False
         rows = self._rows(batches, self.make_train_function(), calls, "train")
@@ -237,8 +258,7 @@ class GradtapeTrainer(base_trainer.Trainer):
             raise ValueError(f"Arguments not recognized: {kwargs}")
         batches = self._eval_epoch_iterator if cached else self._iterator(
             x, y=y, sample_weight=sample_weight, batch_size=batch_size, steps_per_epoch=steps, shuffle=False)  # fmt: skip
-        self._symbolic_build(iterator=batches)
-        batches.reset()
+        self._prepare("test_step", iterator=batches)
         calls = self._callbacks(callbacks, verbose, epochs=1, steps=batches.num_batches)
         rows = self._rows(batches, self.make_test_function(), calls, "test")
         self.stop_evaluating = False
@@ -288,16 +308,16 @@ class GradtapeTrainer(base_trainer.Trainer):
                     f"Received: sample_weight={sample_weight}, class_weight={class_weight}"
                 )
             sample_weight = data_adapter_utils.class_weight_to_sample_weights(y, class_weight)
-        return self._on_batch((x, y, sample_weight), self.make_train_function, return_dict)
+        return self._on_batch((x, y, sample_weight), "train_step", self.make_train_function, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Loss and metrics of one batch; see ``keras.Model.test_on_batch``."""
         self._assert_compile_called("test_on_batch")
-        return self._on_batch((x, y, sample_weight), self.make_test_function, return_dict)
+        return self._on_batch((x, y, sample_weight), "test_step", self.make_test_function, return_dict)
 
-    def _on_batch(self, data: tuple, make: Callable, return_dict: bool) -> Any:
+    def _on_batch(self, data: tuple, step: str, make: Callable, return_dict: bool) -> Any:
         data = _as_tensors(data)
-        self._symbolic_build(data_batch=data)
+        self._prepare(step, data_batch=data)
         run = make()
         self.reset_metrics()
         logs = pythonify_logs(run([data]))

@@ -34,10 +34,15 @@ def write_while(frame: Frame, op: While, scratch: Val, inner: Any) -> None:
     steady = {k for k in range(n) if body.outs[k][0] == "steady"}  # state that the body leaves alone, or where it is
     steady |= {k for k in range(n) if body.body.args[k].scalar and body.body.outs[k].buf is body.body.args[k]}
     for k, v in enumerate(op.reads):
-        if k in body.changed:  # rows are replaced in a copy of our own
-            own = code.offset(scratch, at)
-            at += 2 * ((v.buf.bytes + ALIGN - 1) // ALIGN * ALIGN)
-            copy(code, own, frame.pointer(v), v.buf.bytes)
+        if k in body.changed:  # rows are replaced where the result will lie, or in a copy of our own
+            place = frame.plan.place.get(op.outs[k], ("", 0))
+            if place[0] == "arena":
+                own = frame.base(op.outs[k])
+            else:
+                own = code.offset(scratch, at)
+                at += 2 * ((v.buf.bytes + ALIGN - 1) // ALIGN * ALIGN)
+            if place[0] != "arena" or place != frame.plan.place.get(v.buf) or v.offset:
+                copy(code, own, frame.pointer(v), v.buf.bytes)
             first.append(own)
             continue
         if v.buf is None or v.buf.scalar:
@@ -103,7 +108,7 @@ def write_while(frame: Frame, op: While, scratch: Val, inner: Any) -> None:
     for k, b in enumerate(op.outs):
         if b.scalar:
             frame.define(b, state[k])
-        elif b in frame.plan.place:
+        elif b in frame.plan.place and not (k in body.changed and frame.plan.place[b][0] == "arena"):
             copy(code, frame.base(b), state[k], b.bytes)
 
 

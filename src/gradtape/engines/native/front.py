@@ -2,7 +2,8 @@
 
 One function serves all programs. What it must know of one stands in a table of 64-bit words: its entry, the form of its inputs, the
 variables that some of them are, the dtypes of its results. It answers None to arguments of another form, which are then another trace's or the
-general way's to take; nothing has happened yet. Where a program writes over a variable's memory, nobody else may hold that.
+general way's to take; nothing has happened yet. Where a program writes over a variable's memory, nobody else may hold that; nobody else may hold the
+tensor of a variable that it assigns, for another thread may be about to replace it.
 """
 
 from __future__ import annotations
@@ -85,13 +86,15 @@ def front(run: Callable, inputs: Sequence[tuple[tuple[int, ...], Any]], variable
         defined, code = _function()
     except Unsupported:
         return None
+    replaced = {i for i, _ in assigned}
     words: list[int] = [entry, len(inputs), len(results), len(assigned), int(single)]
     keep: list[Any] = [run, code, defined, variables, results]
     for i, (shape, dtype) in enumerate(inputs):
         dims = np.array(shape, np.int64)
         keep.append(dims)
         v = variables[i - count] if i >= count else None
-        words += [id(v) if v is not None else 0, int(v is not None and overwritten[i - count] and bool(shape))]
+        held = 0 if i - count not in replaced else 2 if overwritten[i - count] and shape else 1
+        words += [id(v) if v is not None else 0, held]
         words += [0, id(dtype), len(shape), dims.ctypes.data] if shape else [id(dtype.type), 0, 0, 0]
     words += [id(d) for d in results]
     for i, d in assigned:
@@ -155,7 +158,7 @@ def _write(module: Module, at: dict[str, int]) -> None:
         a = read(t, at["_a"])
 
         def held() -> None:
-            need(code.load(t, I32).eq(1) & code.load(a, I32).eq(1))
+            need(code.load(t, I32).eq(1) & (code.load(a, I32).eq(1) | part(OVERWRITTEN, I64).eq(1)))
 
         code.when(part(OVERWRITTEN, I64).ne(0), held)
         kind = part(SCALAR_TYPE)

@@ -51,6 +51,7 @@ I64 = Type("int64", "i64", 64, "i", "i64")
 I1 = Type("bool", "i1", 1, "b", "i1")
 PTR = Type("ptr", "ptr", 64, "p", "p0")
 TYPES = {t.name: t for t in (F32, F64, F16, BF16, I32, I64, I1)}
+CARRIED = {**TYPES, "uint8": I8}  # with what few rules make and read, by its bits
 
 
 def rounded(c: Any, t: Type) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...ground.graph import Graph, Node, Value
 from .emit import Emitter, emitter_of, fail, reducer_of
-from .ir import F32, I1, I64, PTR, TYPES, Type, Val
+from .ir import CARRIED, F32, I1, I64, PTR, TYPES, Type, Val
 from .ops import COPY, Body, Buf, Fold, Map, Op, Product, Shape, Stack, View, for_blas, inlined
 
 # -- lowering ------------------------------------------------------------------------------------------------------------------
@@ -39,6 +39,7 @@ class Lowering:
         self.shared = shared
         self.ops: list[Op] = []
         self.views: dict[int, Any] = {}
+        self.patches: dict[tuple, Any] = {}  # what windows meet, where it has been gathered
         self.can_fail = False
 
     def run(self, inputs: Sequence[Value], nodes: Sequence[Node], outputs: Sequence[Value]) -> Body:
@@ -46,7 +47,7 @@ class Lowering:
         args: list[Buf] = []
         counts: list[Buf] = []
         for i, v in enumerate(inputs):
-            shape, t = v.aval.shape, TYPES[v.aval.dtype.name]
+            shape, t = v.aval.shape, CARRIED[v.aval.dtype.name]
             if None in shape:
                 args.append(Buf((), PTR, "arg", i))
                 counts.append(Buf((), I64, "arg", len(inputs) + len(counts)))
@@ -73,7 +74,7 @@ class Lowering:
         outs = r.lower(self, n, *xs)
         outs = outs if isinstance(outs, (list, tuple)) else (outs,)
         return [
-            self.convert(w, TYPES[v.aval.dtype.name]) if isinstance(w, View) else w
+            self.convert(w, CARRIED[v.aval.dtype.name]) if isinstance(w, View) else w
             for v, w in zip(n.outs, outs, strict=True)
         ]
 
@@ -179,8 +180,8 @@ class Lowering:
 
         return self.apply("check", Emitter(f, can_fail=True), [bad], I1)
 
-    def product(self, x: View, y: View) -> View:
-        """A matrix product."""
+    def product(self, x: View, y: View, tiles: bool = False) -> View:
+        """A matrix product; with ``tiles`` never left to BLAS."""
         batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
         m, k, n = *x.shape[-2:], y.shape[-1]
         if 0 in (k, m, n, *batch):
@@ -192,7 +193,7 @@ class Lowering:
             both = self.map("multiply", self.reshape(x, x.shape[:-2] + (k,)), self.reshape(y, y.shape[:-2] + (k,)))
             return self.reshape(self.fold("sum", both.broadcast(shape), (len(batch),)), (*batch, 1, 1))
         x, y = (v if v.buf is not None and not v.buf.scalar else self.copy(v) for v in (x, y))
-        p = Product(x, y, self.new((*batch, m, n), x.t))
+        p = Product(x, y, self.new((*batch, m, n), x.t), tiles)
         if not inlined(p):  # BLAS takes matrices whose rows or columns are contiguous
             x, y = (v if for_blas(v) else self.copy(v) for v in (x, y))
             p = Product(x, y, p.out)
@@ -230,12 +231,14 @@ class Rule(NamedTuple):
         when: what must hold beyond known shapes and types.
         moves: elements are only put elsewhere, so that those of any type may be. Else those that are only stored are converted.
         stacks: the values among the node's that may be stacks.
+        carries: those that may be of a type that programs only carry.
     """
 
     lower: Callable[..., Any]
     when: Callable[[Node], bool] = lambda n: True
     moves: bool | Callable[[Node], bool] = False
     stacks: Callable[[Node], Sequence[Value]] = lambda n: ()
+    carries: Callable[[Node], Sequence[Value]] = lambda n: ()
 
 
 RULES: dict[str, Rule] = {}
@@ -259,9 +262,11 @@ def is_stack(v: Value) -> bool:
 def is_native(n: Node) -> bool:
     """Whether a node can be compiled: a rule or an emitter, known shapes, types that the engine has."""
     r = RULES.get(n.p.name, _ELEMENTWISE)
-    stacks = {id(v) for v in r.stacks(n)}
+    stacks, carries = {id(v) for v in r.stacks(n)}, {id(v) for v in r.carries(n)}
     for v in (*n.ins, *n.outs):
-        if v.aval.dtype.name not in TYPES or (None in v.aval.shape and not (id(v) in stacks and is_stack(v))):
+        if v.aval.dtype.name not in (CARRIED if id(v) in carries else TYPES) or (
+            None in v.aval.shape and not (id(v) in stacks and is_stack(v))
+        ):
             return False
     return n.p.passes is not None or r.when(n)
 
@@ -285,7 +290,7 @@ def _elementwise(low: Lowering, n: Node, *xs: View) -> View:
 _ELEMENTWISE = Rule(_elementwise, _has_emitter)
 
 
-from . import row_rules, rules  # noqa: E402  (they fill the table)
+from . import row_rules, rules, window_rules  # noqa: E402  (they fill the table)
 
 __all__ = [
     "RULES",
@@ -300,4 +305,5 @@ __all__ = [
     "rule",
     "rules",
     "some",
+    "window_rules",
 ]

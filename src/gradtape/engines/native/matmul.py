@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .emit import FEW
 from .fusion import Group
@@ -12,11 +12,11 @@ from .loops import across, compute, first_lanes, gather, key, lanes_for, scatter
 from .ops import Buf, Map, Product, View, inlined
 
 if TYPE_CHECKING:
-    from .program import Frame, TableFrame
+    from .program import Frame
 
 SHORT = 64  # operations after a product that are written out for each vector of a block
 CUT = 128  # rows or columns of a block, at least,
-SHARE = 1_000_000  # and multiplications
+SHARE = 4_000_000  # and multiplications
 UNROLLED = 32  # multiplications of an inner dimension that are written out
 
 
@@ -52,7 +52,7 @@ def write_product(frame: Frame, group: Group) -> None:
             at = pz
             for i, s in zip(index, p.out.view().strides, strict=False):
                 at = code.offset(at, i * s, p.out.t.size) if s else at
-            gemm(frame, p, px, py, at, -scale if p.negative else scale)
+            share(frame, p, px, py, at, -scale if p.negative else scale)
 
     over(0, px, py, [])
 
@@ -75,39 +75,39 @@ class Cut:
         self.size = -(-self.n // (count * 64)) * 64
         self.count = -(-self.n // self.size)
 
-    @classmethod
-    def of(cls, p: Product, cores: int) -> Cut | None:
-        """That of a product for so many cores, perhaps in one piece; None where BLAS has nothing to do with it, or much, but little at a time."""
-        return None if inlined(p) or math.prod(p.out.shape[:-2]) != 1 else cls(p, cores)
 
-
-def write_cut(frame: TableFrame, inner: TableFrame, p: Product, cut: Cut, name: str) -> None:
-    """Write the function of a range of blocks of a product, and in the frame's code its dispatch."""
-    code = frame.code
-    if p.base is not None:
-        _begin(frame, p)
+def share(frame: Frame, p: Product, px: Val, py: Val, pz: Val, scale: Val) -> None:
+    """Offer a product that is BLAS's to the pool, perhaps in one piece: BLAS is to start no threads for it."""
+    code, module, cut = frame.code, frame.code.module, Cut(p, frame.host.cores)
+    table = code.stack(32, 16)
+    for i, v in enumerate((px, py, pz, scale)):
+        code.store(v, code.offset(table, 8 * i))
     x, y = p.reads[:2]
-    body = inner.code
-    px, py, pz = inner.pointer(x), inner.pointer(y), inner.pointer(p.out.view())
-    scale: Val = body.const(1, p.out.t) if p.factor is None else inner.value(p.reads[3])
-    scale = -scale if p.negative else scale
-    _, first, last = body.params
+    views = [(v.shape[-2:], v.strides[-2:]) for v in (x, y)]
+    key = ("product", p.out.t, *views, p.base is None)
+    known = key in module.internal
+    name = module.internal.setdefault(key, f"product{len(module.internal)}")
+    module.declare("parallel.products", "void {}(ptr, ptr, i64)")
+    code.write(f"call void @parallel.products(ptr @{name}, ptr {table.name}, i64 {cut.count})")
+    if known:
+        return
+    body = Code(module, name, [(PTR, 0), (I64, 0), (I64, 0)], "void", "internal", "nounwind")
+    given, first, last = body.params
+    px, py, pz = (body.load(body.offset(given, 8 * i), PTR) for i in range(3))
+    scale = body.load(body.offset(given, 24), p.out.t)
 
     def block(b: Val, carried: list[Val]) -> list[Val]:
         at = b * cut.size
         size = (body.int(cut.n) - at).intrinsic("smin", body.int(cut.size))
         if cut.rows:
-            qx, qy, qz = body.offset(px, at * x.strides[-2], x.t.size), py, body.offset(pz, at * p.n, x.t.size)
+            gemm(body, frame.host, p, body.offset(px, at * x.strides[-2], x.t.size), py, body.offset(pz, at * p.n, x.t.size), scale, m=size)
         else:
-            qx, qy, qz = px, body.offset(py, at * y.strides[-1], x.t.size), body.offset(pz, at, x.t.size)
-        gemm(inner, p, qx, qy, qz, scale, **{"m" if cut.rows else "n": size})
+            gemm(body, frame.host, p, px, body.offset(py, at * y.strides[-1], x.t.size), body.offset(pz, at, x.t.size), scale, n=size)
         return []
 
     body.loop(first, last, 1, [], block)
     body.write("ret void")
     body.close()
-    code.module.declare("parallel.products", "void {}(ptr, ptr, i64)")
-    code.write(f"call void @parallel.products(ptr @{name}, ptr {code.params[0].name}, i64 {cut.count})")
 
 
 def _begin(frame: Frame, p: Product) -> None:
@@ -126,18 +126,18 @@ def copy(code: Code, to: Val, source: Val, size: int) -> None:
 
 
 def gemm(
-    frame: Frame, p: Product, px: Val, py: Val, pz: Val, scale: Val, m: Val | None = None, n: Val | None = None
+    code: Code, host: Any, p: Product, px: Val, py: Val, pz: Val, scale: Val, m: Val | None = None, n: Val | None = None
 ) -> None:
     """Call BLAS: it counts columns first, and so computes zᵀ = scale·yᵀ xᵀ, to which it adds what is there if the product has a base.
 
     Args:
-        frame, p: the product, and where it is written.
+        code, host, p: the product, and where it is written.
         px, py, pz: addresses of the matrices, or of the parts of them to take.
         scale: a factor.
         m, n: rows and columns of the part of the result that is wanted.
     """
-    code, t, name = frame.code, p.out.t, "blas.sgemm" if p.out.t is F32 else "blas.dgemm"
-    integer = I64 if frame.host.wide_blas else I32
+    t, name = p.out.t, "blas.sgemm" if p.out.t is F32 else "blas.dgemm"
+    integer = I64 if host.wide_blas else I32
 
     def layout(v: View, rows: int, columns: int) -> tuple[str, int]:
         s, u = v.strides[-2:]
@@ -455,4 +455,4 @@ def work(p: Product) -> int:
     return math.prod(p.out.shape) * p.k
 
 
-__all__ = ["Cut", "Tiles", "gemm", "work", "write_cut", "write_product"]
+__all__ = ["Tiles", "gemm", "work", "write_product"]

@@ -228,8 +228,8 @@ class Product(Op):
 
     kind = "product"
 
-    def __init__(self, x: View, y: View, out: Buf) -> None:
-        self.out = out
+    def __init__(self, x: View, y: View, out: Buf, tiles: bool = False) -> None:
+        self.out, self.tiles = out, tiles
         batch = out.shape[:-2]
         self.reads: tuple[View, ...] = (x.broadcast((*batch, *x.shape[-2:])), y.broadcast((*batch, *y.shape[-2:])))
         self.writes, self.domain = (out,), out.shape
@@ -344,11 +344,13 @@ class Branch(Op):
 
 
 TILE_LIMIT = 1_000_000  # M·N·K up to which a matrix product is inlined
+THIN, LONG = 16, 4096  # with so few rows or columns, and no longer sums, up to more: there is nothing to gain by blocks
 
 
 def inlined(p: Product) -> bool:
     """Whether a product is written out in registers, not left to BLAS."""
-    return p.out.t.kind != "f" or p.m * p.n * p.k <= TILE_LIMIT
+    few = min(p.m, p.n) <= THIN and p.k <= LONG
+    return p.tiles or p.out.t.kind != "f" or p.m * p.n * p.k <= TILE_LIMIT * (8 if few else 1)
 
 
 def for_blas(v: View) -> bool:

@@ -210,6 +210,8 @@ def _place(p: Plan, owner: dict[Buf, int], base: int) -> None:
                 g.scratch = _control(p, op)
             elif isinstance(op, Product):
                 g.scratch = packed_bytes(op)
+            if isinstance(op, While):
+                _stay(p, op, ending.get(at, []))
         for b in sorted([b for op in g.ops for b in op.writes if b in g.stores], key=lambda b: -b.bytes):
             if b not in p.place:
                 heir = _heir(p, g, b, ending.get(at, ()))
@@ -226,6 +228,16 @@ def _place(p: Plan, owner: dict[Buf, int], base: int) -> None:
             if kind == "arena":
                 free.give(offset, b.bytes)
     p.size = free.top
+
+
+def _stay(p: Plan, op: While, ending: list[Buf]) -> None:
+    """States of which the body replaces rows stay where they lie before the loop, if nobody reads them as they were then."""
+    for k in p.inner[op][1].changed:
+        b, old = op.outs[k], op.reads[k].buf
+        readers = [v for v in op.reads if v.buf is old]
+        if old in ending and len(readers) == 1 and b not in p.place and p.place.get(old, ("", 0))[0] == "arena":
+            p.place[b] = p.place[old]
+            ending.remove(old)
 
 
 def _heir(p: Plan, g: Group, b: Buf, ending: Sequence[Buf]) -> Buf | None:

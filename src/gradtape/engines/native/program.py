@@ -16,7 +16,7 @@ from .cost import cost
 from .fusion import Group
 from .ir import I1, I8, I32, I64, PTR, Code, Module, Type, Val
 from .loops import Nest
-from .matmul import Cut, write_cut, write_product
+from .matmul import write_product
 from .ops import Body, Branch, Buf, Fold, Map, View, While
 from .outline import call_shared, mark_shared
 from .parallel import WORTH, Blocks, kernel, write_blocks
@@ -157,10 +157,7 @@ class TableFrame(Frame):
         name = f"blocks{g.number}"
         other = TableFrame(kernel(self, name), self.plan, self.host)
         other.kept = self.kept
-        if isinstance(g.blocks, Cut):
-            write_cut(self, other, g.ops[0], g.blocks, name)
-        else:
-            write_blocks(self, other, g, g.blocks, name)
+        write_blocks(self, other, g, g.blocks, name)
 
 
 class InnerFrame(Frame):
@@ -245,14 +242,11 @@ def write_program(body: Body, host: Any, donate: dict[int, int], fast_math: bool
             blocks = Blocks(Nest(TableFrame(Code(module, "", []), p, host), g), nanoseconds, size)
             if blocks.worth:
                 g.blocks, size = blocks, blocks.end
-        elif g.kind == "product":
-            g.blocks = Cut.of(g.ops[0], host.cores)
-        if g.blocks is not None:
-            for op in g.ops:
-                for v in op.reads:
-                    if v.buf is not None and v.buf.scalar and v.buf.kind == "temp" and v.buf not in kept:
-                        kept[v.buf] = size
-                        size += 8
+                for op in g.ops:
+                    for v in op.reads:
+                        if v.buf is not None and v.buf.scalar and v.buf.kind == "temp" and v.buf not in kept:
+                            kept[v.buf] = size
+                            size += 8
     mark_shared(p)
     if len(parts) > 1:
         part_of = {b: k for k, groups in enumerate(parts) for g in groups for b in g.writes if b.scalar}

@@ -15,7 +15,7 @@ from ...ground.graph import Graph, Node, Value
 from .emit import REDUCERS, reducer_of
 from .ir import I1, I32, I64, PTR, TYPES
 from .lower import Lowering, computed, flat, is_native, rule, some
-from .ops import Branch, History, Stack, View, While, along
+from .ops import Body, Branch, Buf, History, Product, Stack, View, While, along, inlined
 
 # -- rules: the same elements elsewhere --------------------------------------------------------------------------------------
 
@@ -329,7 +329,9 @@ def _loop_native(n: Node) -> bool:
 @rule("while_loop", _loop_native, moves=True, stacks=lambda n: n.ins[n.attrs["n"] :])
 def _(low: Lowering, n: Node, *xs: View) -> list[View]:
     outs = [low.new(v.aval.shape, TYPES[v.aval.dtype.name]) for v in n.outs]
-    low.ops.append(While(low.inner(n.attrs["cond"]), low.inner(n.attrs["body"]), _in_order(low, xs), outs))
+    body, reads = low.inner(n.attrs["body"]), _in_order(low, xs)
+    _turn_once(low, body, reads, len(outs))
+    low.ops.append(While(low.inner(n.attrs["cond"]), body, reads, outs))
     return [b.view() for b in outs]
 
 
@@ -339,7 +341,9 @@ def _(low: Lowering, n: Node, *xs: View) -> list[View | Stack]:
     low.shared.slots += len(keep)
     outs = [low.new(v.aval.shape, TYPES[v.aval.dtype.name]) for v in states]
     history = History(keep, slot, low.new((), I32), low.new((), I64), tuple(low.new((), PTR) for _ in keep))
-    low.ops.append(While(low.inner(n.attrs["cond"]), low.inner(n.attrs["body"]), _in_order(low, xs), outs, history))
+    body, reads = low.inner(n.attrs["body"]), _in_order(low, xs)
+    _turn_once(low, body, reads, len(outs))
+    low.ops.append(While(low.inner(n.attrs["cond"]), body, reads, outs, history))
     stacks = [Stack(p, history.count, outs[k].shape, outs[k].t) for k, p in zip(keep, history.pointers, strict=True)]
     return [*[b.view() for b in outs], history.turns.view(), *stacks]
 
@@ -356,6 +360,23 @@ def _(low: Lowering, n: Node, *xs: View) -> list[View]:
         Branch(low.inner(n.attrs["true"]), low.inner(n.attrs["false"]), (xs[0], *_in_order(low, xs[1:])), outs)
     )
     return [b.view() for b in outs]
+
+
+def _turn_once(low: Lowering, body: Body, reads: list[View], n: int) -> None:
+    """Matrices beyond the ``n`` states whose columns a product of the body wants side by side get so before the loop."""
+    made: dict[tuple, Buf] = {}
+    for i, op in enumerate(body.ops):
+        if not isinstance(op, Product) or op.form != "packed" or not inlined(op) or len(op.domain) != 2:
+            continue
+        y = op.reads[1]
+        if y.buf is None or y.buf.kind != "arg" or y.buf.index < n or reads[y.buf.index].buf is None:
+            continue
+        key = y.buf.index, y.offset, y.shape, y.strides
+        if key not in made:
+            made[key] = Buf(y.shape, y.t, "arg", len(reads))
+            body.args.append(made[key])
+            reads.append(low.copy(View(reads[y.buf.index].buf, y.shape, y.t, y.offset, y.strides)))
+        body.ops[i] = Product(op.reads[0], made[key].view(), op.out, op.tiles)
 
 
 def _in_order(low: Lowering, xs: Sequence[View | Stack]) -> list[View]:

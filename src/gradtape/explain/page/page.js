@@ -7,6 +7,7 @@
   const $ = (id) => document.getElementById(id);
   const NS = "http://www.w3.org/2000/svg";
   const PAD = 16, TOP = 30, LOW = 18; // LOW: how much less high leaves are
+  const FAR = 0.42; // below this zoom boxes show their heads alone
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   function svg(tag, attributes, text) {
@@ -192,7 +193,7 @@
     g.dataset.node = b.node;
     g.append(svg("title", {}, n.op + (n.code ? "\n" + n.code : "")));
     g.append(svg("rect", { class: "card", width: r1(b.w), height: h, rx: 9 }));
-    g.append(svg("path", { class: "strip", d: `M9 0H6Q0 0 0 6V${h - 6}Q0 ${h} 6 ${h}H9Q5 ${h} 5 ${h - 6}V6Q5 0 9 0Z` }));
+    g.append(svg("rect", { class: "strip", x: 5, y: 9, width: 3.5, height: h - 18, rx: 1.75 }));
     g.append(svg("text", { class: "head", x: 14, y: 21 }, n.head));
     if (n.line) g.append(svg("text", { class: "where", x: r1(b.w - 9), y: 20 }, "line " + n.line[1]));
     else if (n.kind !== "op") g.append(svg("text", { class: "where", x: r1(b.w - 9), y: 20 }, n.kind === "constant" ? "const" : ""));
@@ -203,7 +204,8 @@
   }
   const clip = (text, n) => (text.length > n ? text.slice(0, n - 1) + "…" : text);
 
-  function paintBox(e, b) {
+  /** The look of a box at this step; its texts only where they are large enough to be seen. */
+  function paintBox(e, b, texts = true) {
     let state;
     if (b.group) {
       const ops = b.group.ops;
@@ -211,23 +213,25 @@
       const undone = ops.filter((i) => backwardAt[i] && backwardAt[i] <= now).length;
       const current = now > 0 && ops.includes(steps[now - 1][1]);
       state = "box group" + (current ? (now > F ? " now-b" : " now-f") : done === 0 ? " todo" : undone ? " felt" : " known");
-      set(e, ".value", done ? `= ${done} of ${ops.length} computed` : "");
-      set(e, ".adjoint", undone ? `∂ ${undone} of ${ops.filter((i) => backwardAt[i]).length} differentiated` : "");
+      if (texts) set(e, ".value", done ? `= ${done} of ${ops.length} computed` : "");
+      if (texts) set(e, ".adjoint", undone ? `∂ ${undone} of ${ops.filter((i) => backwardAt[i]).length} differentiated` : "");
     } else {
       const i = b.node, n = nodes[i], known = forwardAt[i] <= now, adjoint = adjointAt(i, now);
       const current = now > 0 && steps[now - 1][1] === i;
       state = `box ${n.kind}${n.target ? " target" : ""}` + (current ? (now > F ? " now-b" : " now-f") : !known ? " todo" : adjoint ? " felt" : " known");
       if (chosen === i) state += " chosen";
-      const fits = (text, letter) => clip(text, Math.floor((b.w - 20) / letter));
-      set(e, ".value", known && n.value ? fits("= " + n.value, 6.95) : "");
-      if (n.kind === "op") set(e, ".slope", fits(known ? n.slopes.map((s) => `∂/∂${s.of} ${s.text}`).join("  ") : n.code, 6.35));
-      set(e, ".adjoint", adjoint ? fits("∂ " + adjoint, 6.95) : "");
+      if (texts) {
+        const fits = (text, letter) => clip(text, Math.floor((b.w - 20) / letter));
+        set(e, ".value", known && n.value ? fits("= " + n.value, 6.95) : "");
+        if (n.kind === "op") set(e, ".slope", fits(known ? n.slopes.map((s) => `∂/∂${s.of} ${s.text}`).join("  ") : n.code, 6.35));
+        set(e, ".adjoint", adjoint ? fits("∂ " + adjoint, 6.95) : "");
+      }
     }
-    if (e.getAttribute("class") !== state) e.setAttribute("class", state);
+    if (e.state !== state) e.setAttribute("class", e.state = state);
   }
   function set(e, which, text) {
-    const t = e.querySelector(which);
-    if (t.textContent !== text) t.textContent = text;
+    const seen = e.texts || (e.texts = {}), t = seen[which] || (seen[which] = { at: e.querySelector(which), text: "" });
+    if (t.text !== text) t.at.textContent = t.text = text;
   }
   function paintEdge(p, e) {
     let state = "edge";
@@ -235,7 +239,7 @@
     if (current && e.pairs.some(([u, v, i]) => v === current[1] && (current[0] === "f" || current[3].some((g) => g[0] === u && g[1] === i)))) state += current[0] === "f" ? " now-f" : " now-b";
     else if (e.pairs.every(([, v]) => forwardAt[v] > now)) state += " todo";
     else if (e.pairs.some(([u, v]) => backwardAt[v] && backwardAt[v] <= now && told[u].length)) state += " felt";
-    if (p.getAttribute("class") !== state) p.setAttribute("class", state);
+    if (p.state !== state) p.setAttribute("class", p.state = state);
   }
 
   // Only what is in sight (and a margin) is in the document.
@@ -248,11 +252,11 @@
   function draw() {
     const stage = $("stage"), w = stage.clientWidth, h = stage.clientHeight;
     $("world").setAttribute("transform", `translate(${r1(view.x)} ${r1(view.y)}) scale(${view.k})`);
-    $("canvas").classList.toggle("far", view.k < 0.42);
+    $("canvas").classList.toggle("far", view.k < FAR);
     $("canvas").classList.toggle("dots", view.k < 0.13);
     const m = 160 / view.k;
     const left = -view.x / view.k - m, top = -view.y / view.k - m, right = (w - view.x) / view.k + m, bottom = (h - view.y) / view.k + m;
-    sync(drawn.boxes, boxes, $("boxes"), (b) => b.x + b.w / 2 > left && b.x - b.w / 2 < right && b.y + b.h / 2 > top && b.y - b.h / 2 < bottom, drawBox, paintBox);
+    sync(drawn.boxes, boxes, $("boxes"), (b) => b.x + b.w / 2 > left && b.x - b.w / 2 < right && b.y + b.h / 2 > top && b.y - b.h / 2 < bottom, drawBox, (e, b) => paintBox(e, b, view.k >= FAR));
     sync(drawn.frames, frames, $("frames"), (f) => f.x + f.w > left && f.x < right && f.y + f.h > top && f.y < bottom, drawFrame, (e, f) => {
       // no more of a long frame than is to be seen
       const y = Math.max(f.y, top - 400), end = Math.min(f.y + f.h, bottom + 400);
@@ -302,6 +306,10 @@
     let dx = 0, dy = 0;
     if (x - half[0] < m || x + half[0] > w - m) dx = w / 2 - x;
     if (y - half[1] < m || y + half[1] > h - m) dy = h / 2 - y;
+    // no more is moved than shows more of the picture: what fits is seen whole, and no edge of it comes inside the stage
+    const within = (at, size, room) => size <= room - 20 ? (room - size) / 2 : Math.min(24, Math.max(room - 24 - size, at));
+    if (dx) dx = within(view.x + dx, whole.w * view.k, w) - view.x;
+    if (dy) dy = within(view.y + dy, whole.h * view.k, h) - view.y;
     if (!dx && !dy) return refresh();
     const from = [view.x, view.y], start = performance.now(), run = ++gliding;
     if (calm) { view.x += dx; view.y += dy; return refresh(); }
@@ -375,7 +383,7 @@
     story.replaceChildren(); facts.replaceChildren();
     const s = now > 0 ? steps[now - 1] : null, T = scene.target;
     if (!s) {
-      story.append(html("div", "phase", "Start"), html("p", "say", `${F} operation${F === 1 ? "" : "s"} from the inputs to ${T}. Step on with → or the buttons below; click a node to go to it.`));
+      story.append(html("div", "phase", "Start"), html("p", "say", F === 0 ? `No operation was recorded on the way to ${T}: there is nothing to draw.` : `${F} operation${F === 1 ? "" : "s"} from the inputs to ${T}. Step on with → or the buttons below; click a node to go to it.`));
     } else {
       const i = s[1], n = nodes[i], args = [...n.ins.map(([u]) => called(u)), ...n.constants].join(", ");
       if (s[0] === "f") {

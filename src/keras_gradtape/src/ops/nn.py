@@ -16,7 +16,8 @@ from keras.src.backend.common.backend_utils import (
 import gradtape as tf
 
 from ._promotion import floating, result_type
-from .core import cast, convert_to_tensor
+from .core import cast, convert_to_tensor, shape
+from .numpy import moveaxis
 
 
 def _number(x: Any, value: Any) -> Any:
@@ -438,14 +439,12 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
             "Arguments `target` and `output` must have the same shape up until the last dimension: "
             f"target.shape={tuple(target.shape)}, output.shape={tuple(output.shape)}"
         )
-    if axis % len(output.shape) == len(output.shape) - 1 and from_logits:
+    if axis % len(output.shape) != len(output.shape) - 1:
+        output = moveaxis(output, axis, -1)
+    if from_logits:
         return tf.nn.sparse_softmax_cross_entropy_with_logits(target, output)
-    logp = (
-        tf.nn.log_softmax(output, axis)
-        if from_logits
-        else tf.math.log(_clipped(output / tf.reduce_sum(output, axis, keepdims=True)))
-    )
-    return -tf.reduce_sum(tf.one_hot(target, output.shape[axis], axis=axis, dtype=output.dtype) * logp, axis)
+    p = output / tf.reduce_sum(output, -1, keepdims=True)
+    return -tf.math.log(_clipped(tf.gather(p, target, axis=-1, batch_dims=len(target.shape))))
 
 
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
@@ -609,8 +608,23 @@ def dot_product_attention(query: Any, key: Any, value: Any, bias: Any = None, ma
         sizes = [query.shape[0], query.shape[2], query.shape[1], key.shape[1]]
         flash_attention = None not in sizes and math.prod(sizes) > 1 << 26
     if flash_attention:
-        return _in_blocks(query, key, value, bias, mask, scale, is_causal)
-    return tf.nn.dot_product_attention(query, key, value, bias, mask, scale, is_causal)
+        out = _in_blocks(query, key, value, bias, mask, scale, is_causal)
+    else:
+        out = tf.nn.dot_product_attention(query, key, value, bias, mask, scale, is_causal)
+    return out if mask is None else out + _of_the_blind(query, key, value, mask, is_causal)
+
+
+def _of_the_blind(query: Any, key: Any, value: Any, mask: Any, is_causal: bool) -> Any:
+    """What queries get that may see no key: in Keras the mean of all values, in gradtape 0. For all others, 0."""
+    if is_causal:
+        n, m = shape(query)[1], shape(key)[1]
+        mask = tf.logical_and(mask, tf.expand_dims(tf.range(m), 0) <= tf.expand_dims(tf.range(n), 1))
+    blind = tf.logical_not(tf.reduce_any(mask, -1, keepdims=True))
+    blind = tf.transpose(tf.reshape(blind, [1] * (4 - len(blind.shape)) + list(shape(blind))), [0, 2, 1, 3])
+    mean = tf.reduce_mean(value, 1, keepdims=True)
+    if query.shape[2] != value.shape[2]:  # groups of queries share a value
+        mean = tf.repeat(mean, query.shape[2] // value.shape[2], 2)
+    return tf.where(blind, mean, tf.zeros_like(mean))
 
 
 def _in_blocks(
