@@ -447,7 +447,7 @@ def test_scattering_that_a_dtype_does_not_have():
 
 
 def test_scattering_is_in_place_where_nobody_looks(monkeypatch):
-    monkeypatch.setattr("threading.active_count", lambda: 1)  # a test runner may have threads of its own
+    monkeypatch.setattr("gradtape.core.variable.others", lambda: False)  # a test runner may have threads of its own
     v = variable()
     v.assign_add(tf.zeros((3, 4)))
     held = v._t._a.__array_interface__["data"][0]

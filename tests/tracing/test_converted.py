@@ -1,5 +1,6 @@
 """Converted Python over tensors: functions that are handed on, loop options, variables that begin as None, written parts of variables."""
 
+import contextlib
 import functools
 import sys
 
@@ -499,3 +500,21 @@ def test_a_tensor_that_leaves_a_loop_by_a_list_says_what_to_do():
 
     with pytest.raises(TypeError, match=r"made in a branch or in the body of a loop .* tf.TensorArray"):
         tf.function(f)(tf.constant(3))
+
+
+def test_a_loop_before_a_with_that_returns():
+    """What the loop changes does not matter afterwards, nor must it be looked for where the branch ends."""
+
+    def f(a, b, c):
+        while c > 0:
+            b = 2
+            break
+        else:
+            for _ in range(b):
+                a = 1 + b
+            with contextlib.nullcontext():
+                return c
+        return a
+
+    for c in (0, 5):
+        assert int(tf.function(f)(tf.constant(9), 6, tf.constant(c))) == f(9, 6, c)
