@@ -72,7 +72,7 @@ def page() -> str:
     from gradtape.ground import dtypes as dt
     from gradtape.primitives import complete
 
-    for module in ("gradtape.printing", "gradtape.tracing.staging", "gradtape.tracing.outside"):
+    for module in ("gradtape.printing", "gradtape.tracing.staging", "gradtape.tracing.control", "gradtape.tracing.outside"):
         importlib.import_module(module)  # their rows
     table = dict(complete())
     native = _native()

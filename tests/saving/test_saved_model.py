@@ -586,3 +586,20 @@ def test_every_row_can_be_written(tmp_path):
             assert json.dumps(again) == text, p.name
             met += len(attrs)
     assert met > 300
+
+
+def test_a_program_that_only_loads_knows_every_row():
+    code = """
+        import importlib, pkgutil
+        import gradtape, gradtape.saving.notation
+        from gradtape.ground.primitive import TABLE
+        from gradtape.primitives import complete
+        known = set(complete())
+        for part in ("gradient", "tracing"):
+            folder = importlib.import_module(f"gradtape.{part}")
+            for m in pkgutil.walk_packages(folder.__path__, folder.__name__ + "."):
+                importlib.import_module(m.name)
+        print(sorted(set(complete()) - known))
+    """
+    run = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

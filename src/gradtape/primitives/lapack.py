@@ -11,7 +11,6 @@ All functions take and give arrays in C order. To LAPACK, which has the order of
 from __future__ import annotations
 
 import ctypes
-import glob
 import os
 from collections.abc import Callable
 from functools import cache, partial
@@ -27,9 +26,11 @@ def wheel() -> Any:
     """The OpenBLAS in NumPy's wheels, which counts in 64 bits; None where NumPy has another."""
     folder = os.path.dirname(np.__file__)
     for place in (os.path.join(os.path.dirname(folder), "numpy.libs"), os.path.join(folder, ".dylibs")):
-        for path in glob.glob(os.path.join(glob.escape(place), "*openblas64*")):
+        for name in os.listdir(place) if os.path.isdir(place) else ():
+            if "openblas64" not in name:
+                continue
             try:
-                library = ctypes.CDLL(path, getattr(os, "RTLD_NOLOAD", 0))  # the one that is in use, no other
+                library = ctypes.CDLL(os.path.join(place, name), getattr(os, "RTLD_NOLOAD", 0))  # the one that is in use, no other
                 library.scipy_dtrsm_64_  # noqa: B018  (is it there?)
             except (OSError, AttributeError):
                 continue

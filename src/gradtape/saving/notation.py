@@ -25,9 +25,11 @@ from ..ground.graph import Graph, Node, Value
 from ..ground.primitive import TABLE, Aval, Primitive
 from ..ground.shapes import TensorShape
 from ..printing import _HERE
-from ..tracing import outside
+from ..tracing import control_rows, dynamic, outside, staging, tensor_array
 from ..tracing.late import LateCall
 from ..tracing.signature import TensorSpec
+
+_ = control_rows, dynamic, staging, tensor_array  # their rows
 
 _CLASSES = {"Taps": ("gradtape.primitives.image", ("key", "columns", "index", "weight"))}  # attributes that are objects
 _MODULE = re.compile(r"gradtape(\.\w+)+")

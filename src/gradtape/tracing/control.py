@@ -25,7 +25,7 @@ from ..primitives import elementwise as ew
 from ..primitives import structure as st
 from .control_rows import closed, cond_row, while_row
 from .tensor_array import TensorArray
-from .trace import SymbolicTensor, Trace, _Cell
+from .trace import SymbolicTensor, Trace, _Cell, calls_back, is_tensor
 
 # -- values of Python, and the tensors that stand for them in a graph ---------------------------------------------------------
 
@@ -33,11 +33,6 @@ from .trace import SymbolicTensor, Trace, _Cell
 def is_number(x: Any) -> bool:
     """Whether ``x`` is a number or array of Python's or NumPy's."""
     return isinstance(x, (int, float, complex, np.ndarray, np.generic))
-
-
-def is_tensor(x: Any) -> bool:
-    """Whether ``x`` is a tensor or has one."""
-    return isinstance(x, (Tensor, Variable)) or hasattr(x, "_to_tensor")
 
 
 def _tensor_of(x: Any, keep: bool) -> Tensor | None:
@@ -185,6 +180,7 @@ def assigned(traces: list[Trace]) -> list[Variable]:
     return list({id(c.variable): c.variable for t in traces for c in t.variables.values() if c.assigned}.values())
 
 
+@calls_back("true_fn", "false_fn")
 def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None = None, name: str | None = None) -> Any:
     """``true_fn()`` if ``pred`` holds, else ``false_fn()``.
 
@@ -332,6 +328,7 @@ def loop(test: Callable, step: Callable, values: tuple, names: Sequence[str], *,
     return carried.unpack(done if begin is None else done[1:])
 
 
+@calls_back("cond", "body")
 def while_loop(cond: Callable, body: Callable, loop_vars: Any, shape_invariants: Any = None, parallel_iterations: int = 10, back_prop: bool = True,
                swap_memory: bool = False, maximum_iterations: Any = None, name: str | None = None) -> Any:  # fmt: skip
     """Repeat ``body`` while ``cond`` holds.

@@ -21,7 +21,7 @@ from ..primitives import structure as st
 from .control import cond, traced_while
 from .control_rows import take_row
 from .tensor_array import count_of, index_of, write_row, zeros
-from .trace import SymbolicTensor, Trace
+from .trace import SymbolicTensor, Trace, calls_back
 
 # -- along the first axis ---------------------------------------------------------------------------------------------------
 
@@ -51,6 +51,7 @@ def _element(elems: list[Tensor], i: Any) -> list[Tensor]:
     return [take_row(e, i) if isinstance(i, Tensor) else indexing.take_one(e, 0, i) for e in elems]
 
 
+@calls_back("fn")
 def map_fn(fn: Callable, elems: Any, dtype: Any = None, parallel_iterations: Any = None, back_prop: bool = True, swap_memory: bool = False, infer_shape: bool = True,
            name: str | None = None, fn_output_signature: Any = None) -> Any:  # fmt: skip
     """``fn`` applied to each element along the first axis, the results stacked.
@@ -123,6 +124,7 @@ def _probe(f: Callable, flat: list[Tensor], *states: Any) -> Any:
         return f([t.input(Aval(e._shape[1:], e._d), "x") for e in flat], *states)
 
 
+@calls_back("fn")
 def vectorized_map(fn: Callable, elems: Any, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:
     """``fn`` applied to all elements along the first axis at once, by the operations' batch rules.
 
@@ -189,6 +191,7 @@ def _fold(fn: Callable, elems: Any, initializer: Any, backwards: bool, what: str
     return nest.pack_sequence_as(a, done)
 
 
+@calls_back("fn")
 def foldl(
     fn: Callable,
     elems: Any,
@@ -216,6 +219,7 @@ def foldl(
     return _fold(fn, elems, initializer, False, "foldl")
 
 
+@calls_back("fn")
 def foldr(
     fn: Callable,
     elems: Any,
@@ -234,6 +238,7 @@ def foldr(
     return _fold(fn, elems, initializer, True, "foldr")
 
 
+@calls_back("fn")
 def scan(fn: Callable, elems: Any, initializer: Any = None, parallel_iterations: int = 10, back_prop: bool = True, swap_memory: bool = False, infer_shape: bool = True,
          reverse: bool = False, name: str | None = None) -> Any:  # fmt: skip
     """All the intermediate results of ``foldl``, stacked.
@@ -301,6 +306,7 @@ def scan(fn: Callable, elems: Any, initializer: Any = None, parallel_iterations:
 # -- cases ------------------------------------------------------------------------------------------------------------------
 
 
+@calls_back("pred_fn_pairs", "default")
 def case(
     pred_fn_pairs: Any,
     default: Callable | None = None,
@@ -358,6 +364,7 @@ def case(
     return rest(0)
 
 
+@calls_back("branch_fns", "default")
 def switch_case(branch_index: Any, branch_fns: Any, default: Callable | None = None, name: str = "switch_case") -> Any:
     """The ``branch_index``-th of several functions; ``default`` (or the last) where there is none of that number.
 

@@ -21,14 +21,11 @@ from ..ground.primitive import Aval, Primitive
 from ..primitives import elementwise as ew
 from ..primitives import reduction as rd
 from ..primitives import structure as st
-from . import autograph, control, functional
+from . import autograph
 from .autograph import staging as protocol
-from .autograph.calls import calls_back
 from .autograph.staging import UNSET
-from .control import assigned, conditional, emit_cond, is_tensor, loop, short
-from .control_rows import take_row
 from .replay import replay
-from .trace import SymbolicTensor, Trace
+from .trace import SymbolicTensor, Trace, is_tensor
 
 # -- rows with effects -------------------------------------------------------------------------------------------------------
 
@@ -94,6 +91,8 @@ class GraphStage:
         pred = self._predicate(pred, "condition of an if")
         if not isinstance(pred, SymbolicTensor):
             return (true_fn if bool(pred) else false_fn)(init)
+        from .control import conditional  # when there is need: most functions have no control flow over tensors
+
         return conditional(pred, [lambda f=f: f(init) for f in (true_fn, false_fn)], names, unset=UNSET)  # type: ignore[misc]
 
     def _predicate(self, pred: Any, what: str) -> Tensor:
@@ -165,6 +164,8 @@ class GraphStage:
     def _loop(
         self, test: Callable, step: Callable, init: tuple, names: tuple, invariants: tuple, **how: Any
     ) -> tuple:
+        from .control import loop
+
         given = _shapes_kept(invariants)
         shapes = [[given.get(id(x)) for x in nest.flatten(value)] for value in init] if given else None
         return loop(test, step, init, [f"'{name}'" for name in names], shapes=shapes, **how)
@@ -193,6 +194,8 @@ class GraphStage:
 
     def item(self, x: Any, i: Any) -> Any:
         """Row i."""
+        from .control_rows import take_row
+
         return take_row(convert(x), convert(i, None, int32))
 
     def minimum(self, x: Any, y: Any) -> Any:
@@ -208,7 +211,9 @@ class GraphStage:
 
     def placeholder(self, like: Any) -> Any:
         """Zeros."""
-        return control.placeholder(like)
+        from .control import placeholder
+
+        return placeholder(like)
 
     # -- logic --------------------------------------------------------------------------------------------------------
     def logical_and(self, x: Any, y: Callable) -> Any:
@@ -220,6 +225,8 @@ class GraphStage:
         return self._short_circuit(x, y, False)
 
     def _short_circuit(self, x: Any, y: Callable, both: bool) -> Any:
+        from .control import assigned, emit_cond
+
         what = "operand of and/or"
         x = self._predicate(x, what)
         known = Tensor(np.bool_(not both), bool_)
@@ -285,7 +292,7 @@ def _shapes_kept(invariants: tuple) -> dict[int, Any]:
     found: dict[int, Any] = {}
     for pair in invariants:
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise ValueError(f"shape_invariants must be a list of pairs (variable, shape), but one is {short(pair)}.")
+            raise ValueError(f"shape_invariants must be a list of pairs (variable, shape), but one is {str(pair)[:60]}.")
         value, shape = pair
         if nest.is_nested(value):
             shapes = nest.flatten_up_to(value, shape)
@@ -296,12 +303,6 @@ def _shapes_kept(invariants: tuple) -> dict[int, Any]:
 
 
 protocol.install(GraphStage())
-for _f in (functional.map_fn, functional.scan, functional.foldl, functional.foldr, functional.vectorized_map):
-    calls_back(_f, "fn")
-calls_back(functional.case, "pred_fn_pairs", "default")
-calls_back(functional.switch_case, "branch_fns", "default")
-calls_back(control.cond, "true_fn", "false_fn")
-calls_back(control.while_loop, "cond", "body")
 
 
 def convert_control_flow(f: Callable) -> Callable:

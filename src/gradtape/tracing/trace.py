@@ -10,7 +10,7 @@ assigned value an output, and in between the current value is a symbolic tensor 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core import numerics
@@ -62,6 +62,21 @@ class _Form(Aval):
     def __init__(self, value: Value) -> None:
         super().__init__(value.aval.shape, value.aval.dtype)
         self.value = value
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether ``x`` is a tensor or has one."""
+    return isinstance(x, (Tensor, Variable)) or hasattr(x, "_to_tensor")
+
+
+def calls_back(*names: str) -> Callable[[Any], Any]:
+    """Marks a function whose arguments ``names`` are functions, or nests of them, which converted code passes converted."""
+
+    def mark(f: Any) -> Any:
+        f.__dict__["__gradtape_calls_back__"] = names
+        return f
+
+    return mark
 
 
 def ruled(p: Primitive, attrs: dict) -> Primitive:

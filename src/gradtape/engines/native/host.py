@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib.machinery
-import importlib.util
 import os
 import platform
 import sys
@@ -229,6 +227,9 @@ def _cython_blas() -> Any:
     """``scipy.linalg.cython_blas``, by itself where that works: the whole of scipy.linalg takes ten times as long to import."""
     full = "scipy.linalg.cython_blas"
     if full not in sys.modules:
+        import importlib.machinery
+        import importlib.util
+
         import scipy
 
         folder = os.path.join(os.path.dirname(scipy.__file__), "linalg")

@@ -61,7 +61,7 @@ _AS_IS_PACKAGES = frozenset(
 )
 AS_IS = "__gradtape_as_is__"  # the attribute of functions that do_not_convert has marked
 CONVERTED = "__gradtape_converted__"  # that of functions that were converted, for the result
-CALLS_BACK = "__gradtape_calls_back__"  # that of library functions whose function arguments are converted
+CALLS_BACK = "__gradtape_calls_back__"  # that of library functions some of whose arguments are converted: their names
 
 
 class Converted:
@@ -149,21 +149,24 @@ def call(f: Any) -> Any:
 def _function(f: FunctionType) -> FunctionType:
     if "ag__" in f.__code__.co_freevars or as_is(f):
         return f
+    if CALLS_BACK in f.__dict__:
+        return _calling_back(f)
     from .conversion import or_as_it_is
 
     return or_as_it_is(f)
 
 
-def calls_back(f: Any, *names: str) -> None:
-    """Let converted code pass the arguments ``names`` of a library function, functions or nests of them, converted."""
+def _calling_back(f: FunctionType) -> Any:
+    """What converted code calls in place of a library function that calls back: the arguments that are functions, or nests of them, are converted."""
+    names = f.__dict__[CALLS_BACK]
     positions = {f.__code__.co_varnames.index(n) for n in names}
 
     def run(*args: Any, **kwargs: Any) -> Any:
         args = tuple([_functions(a) if i in positions else a for i, a in enumerate(args)])
         return f(*args, **{k: _functions(v) if k in names else v for k, v in kwargs.items()})
 
-    f.__dict__[CALLS_BACK] = True
     f.__dict__[CONVERTED] = Converted(f, run)  # type: ignore[arg-type]
+    return run
 
 
 def _functions(x: Any) -> Any:

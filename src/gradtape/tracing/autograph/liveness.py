@@ -131,8 +131,8 @@ class Liveness:
         if type(last) is Region and isinstance(last.node, ast.With):
             return self._jumped(last.blocks[0], out)
         if type(last) is Region and not isinstance(last.node, ast.Match):
-            body, *handlers, orelse, final = last.blocks
-            ends = [self._jumped(body if self._jumped(body, out) is not None else orelse, out)]
+            body, *handlers, other, final = last.blocks
+            ends = [self._jumped(body if self._jumped(body, out) is not None else other, out)]
             ends += [self._jumped(h, out) for h in handlers]
             known = [e for e in ends if e is not None]
             return self._jumped(final, out) if len(known) < len(ends) else frozenset().union(*known)
