@@ -8,7 +8,6 @@ backward program takes the inputs instead and computes the residuals again, so t
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -81,7 +80,8 @@ class Program:
     def on(self, variables: list[Variable]) -> Program:
         """This program on other variables of the same forms."""
         _ = self.updating if self.assigned else self.run  # compiled once for all
-        new = copy.copy(self)
+        new = object.__new__(Program)
+        new.__dict__.update(self.__dict__)
         of = {id(v): w for v, w in zip(self.variables, variables, strict=True)}
         new.variables, new.assigned = variables, [of[id(v)] for v in self.assigned]
         return new
