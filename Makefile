@@ -71,6 +71,7 @@ demo: $(VENV)/.for-demo
 
 lint: $(VENV)/.for-developers
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check src tests tools benchmarks examples/*.py
 	$(BIN)/mypy
 
 test: lint

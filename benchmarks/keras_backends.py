@@ -187,7 +187,12 @@ def main() -> None:
     for _ in range(given.rounds):
         for backend in given.backends:
             paths = [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
-            environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(paths), "TF_CPP_MIN_LOG_LEVEL": "3"}
+            environment = {
+                **os.environ,
+                "KERAS_BACKEND": backend,
+                "PYTHONPATH": os.pathsep.join(paths),
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+            }
             command = [interpreters.get(backend, sys.executable), __file__, "--work", backend]
             done = subprocess.run(command, env=environment, capture_output=True, text=True)
             result = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]

@@ -113,13 +113,40 @@ def test_storage_types_are_kept_moved_and_cast(name):
     back = tf.bitcast(tf.bitcast(x, tf.uint8), d)
     np.testing.assert_array_equal(tf.cast(back, tf.int32), [[1, 2], [3, 4]])
     assert str(x) == f"tf.Tensor(\n[[1 2]\n [3 4]], shape=(2, 2), dtype={name})"
-    for f in (lambda: x + x, lambda: -x, lambda: tf.exp(x), lambda: x @ x, lambda: tf.reduce_sum(x), lambda: tf.function(tf.tanh)(x)):
+    for f in (
+        lambda: x + x,
+        lambda: -x,
+        lambda: tf.exp(x),
+        lambda: x @ x,
+        lambda: tf.reduce_sum(x),
+        lambda: tf.function(tf.tanh)(x),
+    ):
         with pytest.raises(InvalidArgumentError, match=f"does not take {name} tensors.*tf.cast"):
             f()
 
 
 # What TensorFlow 2.21 makes of these: ties go to even, what is too large becomes infinite, or NaN in a type without infinities
-INPUTS = [0.0, -0.0, 1.1, -2.3, 448.0, 449.0, 464.0, 470.0, 1e6, -1e6, np.inf, -np.inf, np.nan, 1e-3, 2.0**-9, 2.0**-10, 2.0**-10 * 1.0001, 60000, 61440]
+INPUTS = [
+    0.0,
+    -0.0,
+    1.1,
+    -2.3,
+    448.0,
+    449.0,
+    464.0,
+    470.0,
+    1e6,
+    -1e6,
+    np.inf,
+    -np.inf,
+    np.nan,
+    1e-3,
+    2.0**-9,
+    2.0**-10,
+    2.0**-10 * 1.0001,
+    60000,
+    61440,
+]
 ROUNDED = {
     "float8_e5m2": [0, -0.0, 1, -2.5, 448, 448, 448, 448, np.inf, -np.inf, np.inf, -np.inf, np.nan, 2.0**-10, 2.0**-9, 2.0**-10, 2.0**-10, 57344, np.inf],
     "float8_e4m3fn": [0, -0.0, 1.125, -2.25, 448, 448, 448, *[np.nan] * 6, 2.0**-9, 2.0**-9, 0, 2.0**-9, np.nan, np.nan],

@@ -472,7 +472,17 @@ def test_gradients_of_norms_at_ties():
 
 @pytest.mark.parametrize(
     ("ord", "axis"),
-    [("euclidean", None), (1, 1), (3, None), (1.5, 0), (INF, 1), ("fro", (0, 1)), (1, (0, 1)), (INF, (1, 0)), (2, (0, 1))],
+    [
+        ("euclidean", None),
+        (1, 1),
+        (3, None),
+        (1.5, 0),
+        (INF, 1),
+        ("fro", (0, 1)),
+        (1, (0, 1)),
+        (INF, (1, 0)),
+        (2, (0, 1)),
+    ],
 )
 def test_norm_derivatives(ord, axis):
     check_derivatives(lambda x: linalg.norm(x, ord, axis), some(3, 4))

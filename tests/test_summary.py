@@ -82,7 +82,22 @@ def test_a_picture(tmp_path):
     assert struct.unpack(">IIBB", png[header + 4 : header + 14]) == (2, 2, 8, 2)
     (n,) = struct.unpack(">I", png[data - 4 : data])
     assert struct.unpack(">I", png[data + 4 + n : data + 8 + n])[0] == zlib.crc32(png[data : data + 4 + n])
-    assert list(zlib.decompress(png[data + 4 : data + 4 + n])) == [0, 0, 21, 42, 63, 85, 106, 0, 127, 149, 170, 191, 212, 234]
+    assert list(zlib.decompress(png[data + 4 : data + 4 + n])) == [
+        0,
+        0,
+        21,
+        42,
+        63,
+        85,
+        106,
+        0,
+        127,
+        149,
+        170,
+        191,
+        212,
+        234,
+    ]
 
 
 def test_tensorflow_reads_it(tmp_path):

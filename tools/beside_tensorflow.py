@@ -58,7 +58,19 @@ def grad(f, *xs):
 
 def calls() -> list[str]:
     """The expressions."""
-    domain = {"acosh": "p", "atanh": "u", "erfinv": "u", "ndtri": "u", "erfcinv": "u", "log": "p", "sqrt": "p", "rsqrt": "p", "lgamma": "p", "digamma": "p", "log1p": "p"}
+    domain = {
+        "acosh": "p",
+        "atanh": "u",
+        "erfinv": "u",
+        "ndtri": "u",
+        "erfcinv": "u",
+        "log": "p",
+        "sqrt": "p",
+        "rsqrt": "p",
+        "lgamma": "p",
+        "digamma": "p",
+        "log1p": "p",
+    }
     out: list[str] = []
     for f in UNARY:
         x = domain.get(f, "s")
@@ -68,16 +80,36 @@ def calls() -> list[str]:
         x, y = ("p", "p") if f in ("zeta", "igamma", "igammac", "pow", "polygamma") else ("q", "p")
         x = "tf.round(q)" if f == "polygamma" else "p + 1." if f == "zeta" else x
         out.append(f"tf.math.{f}({x}, {y})")
-    out += [f"grad(tf.math.{f}, q, p)" for f in "add subtract multiply divide maximum minimum pow atan2 squared_difference xlogy xlog1py xdivy igamma igammac".split()]
+    out += [
+        f"grad(tf.math.{f}, q, p)"
+        for f in "add subtract multiply divide maximum minimum pow atan2 squared_difference xlogy xlog1py xdivy igamma igammac".split()
+    ]
     out += [f"tf.math.{f}({x}, {y})" for f in COMPARE for x, y in (("s", "u"), ("i", "j"))]
     out += [f"tf.math.{f}(i, j)" for f in "add subtract multiply floordiv floormod maximum minimum truediv".split()]
     out += [f"tf.math.logical_{f}" for f in ("and(b, s > 0)", "or(b, s > 0)", "xor(b, s > 0)", "not(b)")]
-    out += [f"tf.bitwise.{f}(i, j)" for f in ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift")] + ["tf.bitwise.invert(i)"]
-    out += [f"tf.math.{f}(s{axis})" for f in REDUCE for axis in ("", ", 0", ", -1") if not (f.startswith("cum") and not axis)]
+    out += [
+        f"tf.bitwise.{f}(i, j)" for f in ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift")
+    ] + ["tf.bitwise.invert(i)"]
+    out += [
+        f"tf.math.{f}(s{axis})"
+        for f in REDUCE
+        for axis in ("", ", 0", ", -1")
+        if not (f.startswith("cum") and not axis)
+    ]
     out += [f"grad(lambda x: tf.math.{f}(x, 0), s)" for f in REDUCE if f not in ("argmax", "argmin", "count_nonzero")]
-    out += [f"tf.{f}(b)" for f in ("reduce_any", "reduce_all")] + ["tf.reduce_any(b, 0)", "tf.reduce_all(b, 1, keepdims=True)"]
-    out += [f"tf.nn.{f}(s)" for f in ACTIVATION] + [f"grad(tf.nn.{f}, s)" for f in ACTIVATION if f not in ("zero_fraction", "softmax")] + ["grad(lambda x: tf.nn.softmax(x) ** 2, s)"]
-    out += [f"tf.math.{f}(z)" for f in "abs angle conj real imag exp log sqrt square sin cos tanh negative reciprocal".split()]
+    out += [f"tf.{f}(b)" for f in ("reduce_any", "reduce_all")] + [
+        "tf.reduce_any(b, 0)",
+        "tf.reduce_all(b, 1, keepdims=True)",
+    ]
+    out += (
+        [f"tf.nn.{f}(s)" for f in ACTIVATION]
+        + [f"grad(tf.nn.{f}, s)" for f in ACTIVATION if f not in ("zero_fraction", "softmax")]
+        + ["grad(lambda x: tf.nn.softmax(x) ** 2, s)"]
+    )
+    out += [
+        f"tf.math.{f}(z)"
+        for f in "abs angle conj real imag exp log sqrt square sin cos tanh negative reciprocal".split()
+    ]
     out += [f"grad(lambda x: tf.abs(tf.math.{f}(x)), z)" for f in "exp log sqrt square sin tanh".split()]
     out += """tf.complex(s, u); tf.math.accumulate_n([s, u, p]); tf.add_n([s, u]); tf.math.confusion_matrix([0, 1, 2, 1], [0, 2, 2, 1]); tf.math.bincount([1, 2, 2, 5])
 tf.math.bincount([1, 2, 2, 5], weights=[1., 2., 3., 4.]); tf.math.invert_permutation([2, 0, 1]); tf.math.lbeta(p); tf.math.betainc(p, q, u); tf.math.top_k(s, 2); tf.math.in_top_k(labels, s, 2)

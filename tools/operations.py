@@ -72,7 +72,12 @@ def page() -> str:
     from gradtape.ground import dtypes as dt
     from gradtape.primitives import complete
 
-    for module in ("gradtape.printing", "gradtape.tracing.staging", "gradtape.tracing.control", "gradtape.tracing.outside"):
+    for module in (
+        "gradtape.printing",
+        "gradtape.tracing.staging",
+        "gradtape.tracing.control",
+        "gradtape.tracing.outside",
+    ):
         importlib.import_module(module)  # their rows
     table = dict(complete())
     native = _native()
@@ -82,11 +87,21 @@ def page() -> str:
         families.setdefault(_family(p), []).append(p)
     parts = [HEAD, f"{len(table)} rows.\n"]
     for family in sorted(families):
-        parts.append(f"\n## {family}\n\n| row | gradient | forward | batch | native | dtypes | |\n|---|---|---|---|---|---|---|\n")
+        parts.append(
+            f"\n## {family}\n\n| row | gradient | forward | batch | native | dtypes | |\n|---|---|---|---|---|---|---|\n"
+        )
         for p in sorted(families[family], key=lambda p: p.name):
             accepts = "".join([letter for letter, kind in kinds if p.accepts & kind])
             doc = " ".join(p.doc.split()).replace("|", "\\|")
-            cells = [f"`{p.name}`", gradient(p), forward(p), "yes" if p.batch is not None else "loop", "yes" if p.name in native else "kernel", accepts, doc]
+            cells = [
+                f"`{p.name}`",
+                gradient(p),
+                forward(p),
+                "yes" if p.batch is not None else "loop",
+                "yes" if p.name in native else "kernel",
+                accepts,
+                doc,
+            ]
             parts.append("| " + " | ".join(cells) + " |\n")
     return "".join(parts)
 

@@ -760,7 +760,12 @@ def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Any:
         t.take_shape(want)
     if not want.is_compatible_with(t._shape):
         raise invalid(f"Shape of tensor {dims_text(t._shape)} is not compatible with expected shape {want}.")
-    if any([have is None is not d for have, d in zip(t._shape, want.as_list() if want.rank is not None else (), strict=False)]):
+    if any(
+        [
+            have is None is not d
+            for have, d in zip(t._shape, want.as_list() if want.rank is not None else (), strict=False)
+        ]
+    ):
         raise NoValue("dimensions that are not known yet")
     return st.identity(t)
 

@@ -122,7 +122,10 @@ def test_keras_that_came_first_with_another_backend_is_an_error():
     # a stand-in for a Keras with another backend, which may not be installed
     code = "import sys, types\nkeras = sys.modules['keras'] = types.ModuleType('keras')\nkeras.backend = types.SimpleNamespace(backend=lambda: 'jax')\n"
     done = run(code + "import gradtape as tf\ntf.keras")
-    assert "ImportError: Keras was already imported with the backend 'jax', and keeps it. Import gradtape.keras first" in done.stderr
+    assert (
+        "ImportError: Keras was already imported with the backend 'jax', and keeps it. Import gradtape.keras first"
+        in done.stderr
+    )
 
 
 def test_without_keras_it_is_said_how_to_install_it():

@@ -45,7 +45,9 @@ def test_they_are_trained(eagerly):
     model = keras.Sequential([keras.Input((3,)), layer])
     model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=eagerly)
     x, y = np.ones((4, 3), "float32"), np.zeros((4, 3), "float32")
-    h = 1 + 1 + 2 + 0.5 + float(layer.own)  # the mean squared error's gradient with respect to each output is 2 h / 3 / 4 rows
+    h = (
+        1 + 1 + 2 + 0.5 + float(layer.own)
+    )  # the mean squared error's gradient with respect to each output is 2 h / 3 / 4 rows
     own = float(layer.own)
     model.fit(x, y, batch_size=4, epochs=1, verbose=0)
     np.testing.assert_allclose(layer.scale, 1 - 0.1 * 2 * h / 3, rtol=1e-5)

@@ -17,7 +17,7 @@ WORDS = np.random.default_rng(1).integers(0, 20, (6, 12))
 Y = np.random.default_rng(2).normal(size=(6, 2)).astype("float32")
 
 # also run in processes of other backends
-MODEL = '''
+MODEL = """
 def build(keras):
     keras.utils.set_random_seed(1)
     layers = keras.layers
@@ -29,7 +29,7 @@ def build(keras):
     model = keras.Model([a, b], layers.Dense(2, kernel_regularizer="l2")(z))
     model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae"])
     return model
-'''
+"""
 exec(MODEL)
 
 
@@ -143,7 +143,11 @@ def test_a_registered_layer(saved):
 
 
 def test_an_unknown_layer(saved, tmp_path):
-    changed(saved, tmp_path / "x.keras", config=lambda data: data.replace(b"here>Doubled", b"there>Tripled").replace(b'"Doubled"', b'"Tripled"'))
+    changed(
+        saved,
+        tmp_path / "x.keras",
+        config=lambda data: data.replace(b"here>Doubled", b"there>Tripled").replace(b'"Doubled"', b'"Tripled"'),
+    )
     with pytest.raises(TypeError, match="Could not locate class 'Tripled'"):
         keras.saving.load_model(tmp_path / "x.keras")
 

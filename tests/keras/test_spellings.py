@@ -44,8 +44,12 @@ def test_stock_classes_are_untouched():
 
 
 def test_instances_and_subclasses_either_way():
-    assert isinstance(keras.optimizers.SGD(), stock.optimizers.SGD) and isinstance(stock.optimizers.SGD(), keras.optimizers.SGD)
-    assert issubclass(stock.layers.Dense, keras.layers.Layer) and not isinstance(stock.layers.Dense(1), keras.layers.Conv2D)
+    assert isinstance(keras.optimizers.SGD(), stock.optimizers.SGD) and isinstance(
+        stock.optimizers.SGD(), keras.optimizers.SGD
+    )
+    assert issubclass(stock.layers.Dense, keras.layers.Layer) and not isinstance(
+        stock.layers.Dense(1), keras.layers.Conv2D
+    )
 
     class Mine(keras.layers.Dense):
         pass
@@ -99,7 +103,9 @@ def test_decay(compiled):
 
 
 @both
-@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl", "AdamW", "Lion", "Adafactor"])
+@pytest.mark.parametrize(
+    "name", ["SGD", "Adam", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl", "AdamW", "Lion", "Adafactor"]
+)
 def test_minimize(name, compiled):
     optimizer = getattr(keras.optimizers, name)(lr=0.01)
     v, w = tf.Variable(3.0), tf.Variable([1.0, 2.0])
@@ -246,7 +252,9 @@ def test_copies_keep_the_predictions(make):
 
 def test_what_is_saved_names_stock_classes(tmp_path):
     model = sequential()
-    model.compile(keras.optimizers.SGD(lr=0.1), keras.losses.MeanSquaredError(), metrics=[keras.metrics.MeanAbsoluteError()])
+    model.compile(
+        keras.optimizers.SGD(lr=0.1), keras.losses.MeanSquaredError(), metrics=[keras.metrics.MeanAbsoluteError()]
+    )
     model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
     model.save(tmp_path / "m.keras")
     text = zipfile.ZipFile(tmp_path / "m.keras").read("config.json").decode()

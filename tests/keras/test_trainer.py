@@ -43,7 +43,9 @@ def test_a_step_is_what_it_should_be():
     np.testing.assert_allclose(model.predict(X, verbose=0), X @ w + b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("data", [{}, {"shuffle": False}, {"sample_weight": np.abs(Y)}, {"batch_size": 7}, {"validation_split": 0.25}])
+@pytest.mark.parametrize(
+    "data", [{}, {"shuffle": False}, {"sample_weight": np.abs(Y)}, {"batch_size": 7}, {"validation_split": 0.25}]
+)
 def test_blocks_of_steps_give_what_single_steps_give(data, monkeypatch):
     """To the last bit: weights, the history, the random numbers of dropout, the validation."""
     models, histories = [], []
@@ -89,9 +91,13 @@ def test_weights_of_classes_and_samples():
     labels = (Y[:, 0] > 0).astype("int32")
     weight = {0: 1.0, 1: 3.0}
     by_class, by_sample = (
-        keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax", kernel_initializer="ones")]) for _ in range(2)
+        keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax", kernel_initializer="ones")])
+        for _ in range(2)
     )
-    for model, options in ((by_class, {"class_weight": weight}), (by_sample, {"sample_weight": np.where(labels, 3.0, 1.0)})):
+    for model, options in (
+        (by_class, {"class_weight": weight}),
+        (by_sample, {"sample_weight": np.where(labels, 3.0, 1.0)}),
+    ):
         model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
         model.fit(X, labels, epochs=2, verbose=0, shuffle=False, **options)
     assert same(by_class, by_sample)
@@ -166,7 +172,10 @@ class Pair(keras.Model):
 
     def __init__(self):
         super().__init__()
-        self.maker, self.judge = keras.layers.Dense(3, kernel_initializer="ones"), keras.layers.Dense(1, kernel_initializer="ones")
+        self.maker, self.judge = (
+            keras.layers.Dense(3, kernel_initializer="ones"),
+            keras.layers.Dense(1, kernel_initializer="ones"),
+        )
         self.seen = keras.metrics.Mean(name="seen")
 
     def compile(self, one, two):
@@ -256,12 +265,17 @@ def test_torch_data_loader():
 def test_several_inputs_and_outputs():
     a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
     h = keras.layers.Concatenate()([a, b])
-    model = keras.Model({"a": a, "b": b}, {"u": keras.layers.Dense(1, name="u")(h), "v": keras.layers.Dense(2, name="v")(h)})
+    model = keras.Model(
+        {"a": a, "b": b}, {"u": keras.layers.Dense(1, name="u")(h), "v": keras.layers.Dense(2, name="v")(h)}
+    )
     model.compile("sgd", {"u": "mse", "v": "mae"}, metrics={"u": ["mae"]})
     data = {"a": X, "b": X[:, :2]}
     history = model.fit(data, {"u": Y, "v": np.c_[Y, Y]}, epochs=2, verbose=0).history
     assert {"loss", "u_loss", "v_loss", "u_mae"} <= set(history)
-    assert {k: v.shape for k, v in model.predict(data, batch_size=10, verbose=0).items()} == {"u": (103, 1), "v": (103, 2)}
+    assert {k: v.shape for k, v in model.predict(data, batch_size=10, verbose=0).items()} == {
+        "u": (103, 1),
+        "v": (103, 2),
+    }
 
 
 # -- callbacks ------------------------------------------------------------------------------------------------------------
@@ -276,9 +290,19 @@ def test_a_callback_that_looks_at_batches_sees_each():
 
 def test_who_looks():
     CallbackList, callbacks = keras.callbacks.CallbackList, keras.callbacks
-    for quiet in (callbacks.History(), callbacks.EarlyStopping(), callbacks.ProgbarLogger(), callbacks.CSVLogger("x"), callbacks.ModelCheckpoint("x.keras")):
+    for quiet in (
+        callbacks.History(),
+        callbacks.EarlyStopping(),
+        callbacks.ProgbarLogger(),
+        callbacks.CSVLogger("x"),
+        callbacks.ModelCheckpoint("x.keras"),
+    ):
         assert not steps.observed(CallbackList([quiet]), "train")
-    for looking in (callbacks.TerminateOnNaN(), callbacks.TensorBoard("x"), callbacks.ModelCheckpoint("x.keras", save_freq=3)):
+    for looking in (
+        callbacks.TerminateOnNaN(),
+        callbacks.TensorBoard("x"),
+        callbacks.ModelCheckpoint("x.keras", save_freq=3),
+    ):
         assert steps.observed(CallbackList([looking]), "train")
 
 
@@ -302,7 +326,10 @@ def test_tensorboard_writes_without_tensorflow(tmp_path):
     calls = [keras.callbacks.TensorBoard(tmp_path, histogram_freq=1, write_images=True, update_freq=2)]
     network().fit(X, Y, epochs=2, validation_split=0.2, verbose=0, callbacks=calls)
     train = b"".join(p.read_bytes() for p in (tmp_path / "train").glob("events.out.tfevents.*"))
-    assert all(tag in train for tag in (b"epoch_loss", b"epoch_mae", b"batch_loss", b"kernel/histogram", b"kernel/image", b"\x89PNG"))
+    assert all(
+        tag in train
+        for tag in (b"epoch_loss", b"epoch_mae", b"batch_loss", b"kernel/histogram", b"kernel/image", b"\x89PNG")
+    )
     assert any(b"evaluation_loss_vs_iterations" in p.read_bytes() for p in (tmp_path / "validation").glob("events*"))
 
 

@@ -87,7 +87,9 @@ def with_gradient(kind: int) -> Callable[[Primitive], bool]:
 # -- the table itself -------------------------------------------------------------------------------------------------------
 
 
-@rows(lambda p: not p.effect and not p.outside and not p.surrogate)  # no values to look at; no derivative to compare with
+@rows(
+    lambda p: not p.effect and not p.outside and not p.surrogate
+)  # no values to look at; no derivative to compare with
 def test_has_a_test_domain(p):
     accepted = [d for d in dt.ALL if d.kind & p.accepts]
     assert any(next(cases(p, d, spread=False), None) for d in accepted), "give the row `domain` or `cases`"
@@ -164,7 +166,9 @@ def test_half_precisions_are_float32_rounded_once(p):
             attrs = {k: dt.float32 if v is d else v for k, v in case.attrs.items()}
             for a, b in zip(call(p, case.arrays, case.attrs), call(p, exact, attrs), strict=True):
                 want = np.asarray(b._a).astype(a._d.np)
-                assert np.array_equal(wide(a._a), wide(want), equal_nan=want.dtype.kind in "fV"), f"{p.name} {d.name} {case.label}: {a._a}, not {want}"
+                assert np.array_equal(wide(a._a), wide(want), equal_nan=want.dtype.kind in "fV"), (
+                    f"{p.name} {d.name} {case.label}: {a._a}, not {want}"
+                )
 
 
 @rows(lambda p: p.elementwise)

@@ -324,7 +324,9 @@ def test_elements_of_different_lengths():
             ta = ta.write(i, tf.ones([i + 1]))
         return ta.concat()
 
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"elements of one shape, here \[1\], but \[2\] was written"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"elements of one shape, here \[1\], but \[2\] was written"
+    ):
         in_a_loop(tf.constant(3))
 
     @tf.function

@@ -59,7 +59,18 @@ class Variable:
     """
 
     # _t: the current value, replaced (never changed) by an assignment unless nobody else holds it
-    __slots__ = ("__weakref__", "_constraint", "_d", "_lock", "_name", "_shape_spec", "_t", "_trainable", "_uid", "_watched")
+    __slots__ = (
+        "__weakref__",
+        "_constraint",
+        "_d",
+        "_lock",
+        "_name",
+        "_shape_spec",
+        "_t",
+        "_trainable",
+        "_uid",
+        "_watched",
+    )
     __array_priority__ = 100
     _save_slice_info = None
     _trace: Any = None  # while some thread traces a function: gives this thread's trace, or None
@@ -243,13 +254,7 @@ class Variable:
         Another thread could read the value while it is written, so with other threads the answer is no.
         """
         a = t._a
-        return (
-            _refs(t) == _FREE_T
-            and _refs(a) == _FREE_A
-            and a.base is None
-            and a.flags.writeable
-            and not others()
-        )
+        return _refs(t) == _FREE_T and _refs(a) == _FREE_A and a.base is None and a.flags.writeable and not others()
 
     def _turn(self) -> Any:
         """A context in which no other thread updates this variable."""

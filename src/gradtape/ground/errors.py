@@ -168,7 +168,12 @@ def user_python_frame() -> Any:
     f: Any = sys._getframe(1)
     while f is not None:
         name = f.f_code.co_filename
-        if not name.startswith(_PACKAGE) and not name.startswith(("<frozen", "<gradtape")) and "/keras/src/" not in name and "/keras_gradtape/" not in name:
+        if (
+            not name.startswith(_PACKAGE)
+            and not name.startswith(("<frozen", "<gradtape"))
+            and "/keras/src/" not in name
+            and "/keras_gradtape/" not in name
+        ):
             return f
         f = f.f_back
     return None

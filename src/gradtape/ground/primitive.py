@@ -210,7 +210,9 @@ class Primitive:
         self.label = label or name
         self._check_rules()
         self.widen = bool(accepts & FLOAT) and (not accepts & STRING if widen is None else widen)
-        self.lanes = accepts | HALF if accepts & FLOAT and not self.widen else accepts  # the dtypes that `kernel` itself computes with
+        self.lanes = (
+            accepts | HALF if accepts & FLOAT and not self.widen else accepts
+        )  # the dtypes that `kernel` itself computes with
         self.plans: dict[Any, Plan | None] = {}
         self.bound: Callable | None = None  # the dispatch, bound to this row on its first call without attributes
         TABLE[name] = self

@@ -49,7 +49,13 @@ def thin(mixin: type, cls: type, name: str | None = None) -> Any:
         name: the new class's name in the module of ``mixin``, by default that of ``cls``.
     """
     place = mixin.__module__, name or cls.__name__
-    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__, "stock": cls, "place": place}
+    names = {
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__doc__": cls.__doc__,
+        "stock": cls,
+        "place": place,
+    }
     new = Thin(cls.__name__, (mixin, cls), names)
     public = api_export.get_name_from_symbol(cls)
     if public is not None:

@@ -41,7 +41,14 @@ relu, elu, softplus, softsign, sigmoid, tanh = (
 )
 cast, reshape, transpose, stack, tile, gather = tf.cast, tf.reshape, tf.transpose, tf.stack, tf.tile, tf.gather
 shape, one_hot, stop_gradient, constant = tf.shape, tf.one_hot, tf.stop_gradient, tf.constant
-zeros_like, ones_like, identity, map_fn, foldl, foldr = tf.zeros_like, tf.ones_like, tf.identity, tf.map_fn, tf.foldl, tf.foldr
+zeros_like, ones_like, identity, map_fn, foldl, foldr = (
+    tf.zeros_like,
+    tf.ones_like,
+    tf.identity,
+    tf.map_fn,
+    tf.foldl,
+    tf.foldr,
+)
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
@@ -103,7 +110,9 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     a, b = (axes, axes) if isinstance(axes, int) else axes
     out = _keras.layers.Dot((a, b))([x, y]) if len(x.shape) <= 3 and len(y.shape) <= 3 else None
     if out is None:
-        raise ValueError(f"batch_dot takes tensors of rank 2 or 3, but got shapes {tuple(x.shape)} and {tuple(y.shape)}: use tf.einsum.")
+        raise ValueError(
+            f"batch_dot takes tensors of rank 2 or 3, but got shapes {tuple(x.shape)} and {tuple(y.shape)}: use tf.einsum."
+        )
     return out
 
 

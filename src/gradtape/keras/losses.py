@@ -53,7 +53,8 @@ def _log(x: Any) -> Any:
 mean_squared_error = _broadcasting("mean_squared_error", lambda t, p: tf.math.squared_difference(p, t))
 mean_absolute_error = _broadcasting("mean_absolute_error", lambda t, p: tf.abs(p - t))
 mean_absolute_percentage_error = _broadcasting(
-    "mean_absolute_percentage_error", lambda t, p: 100.0 * tf.abs((t - p) / tf.maximum(tf.abs(t), _keras.backend.epsilon()))
+    "mean_absolute_percentage_error",
+    lambda t, p: 100.0 * tf.abs((t - p) / tf.maximum(tf.abs(t), _keras.backend.epsilon())),
 )
 mean_squared_logarithmic_error = _broadcasting(
     "mean_squared_logarithmic_error", lambda t, p: tf.math.squared_difference(_log(p), _log(t))

@@ -9,7 +9,21 @@ import importlib
 from ..ground.primitive import TABLE, Primitive
 from . import activation, contraction, elementwise, indexing, random, reduction, structure
 
-LATER = ("convolution", "ctc", "distribution", "fourier", "pooling", "segment", "sorting", "special", "image", "windows", "solving", "decomposition", "matrix_functions")  # families loaded on first use
+LATER = (
+    "convolution",
+    "ctc",
+    "distribution",
+    "fourier",
+    "pooling",
+    "segment",
+    "sorting",
+    "special",
+    "image",
+    "windows",
+    "solving",
+    "decomposition",
+    "matrix_functions",
+)  # families loaded on first use
 
 
 def complete() -> dict[str, Primitive]:

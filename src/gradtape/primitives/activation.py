@@ -51,7 +51,15 @@ def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 def _gate(name: str, kernel: Callable, **row: Any) -> Primitive:
     """The row gradients · slope(features), for a slope that is piecewise constant."""
     row.setdefault("grad", (lambda g, features: gate(g, features), lambda g: st.zeros_like(g)))
-    gate = elementwise(name, "gradients features", kernel, accepts=row.pop("accepts", REAL), widen=row.pop("widen", False), avoid=(0, 6), **row)
+    gate = elementwise(
+        name,
+        "gradients features",
+        kernel,
+        accepts=row.pop("accepts", REAL),
+        widen=row.pop("widen", False),
+        avoid=(0, 6),
+        **row,
+    )
     return gate
 
 

@@ -78,7 +78,15 @@ def special(name: str) -> Callable:
 # -- arithmetic --------------------------------------------------------------------------------------------------------
 
 add = binary(
-    "add", operator.add, lambda g: g, lambda g: g, ufunc=np.add, tf="AddV2", linear=True, widen=False, doc="x + y, elementwise."
+    "add",
+    operator.add,
+    lambda g: g,
+    lambda g: g,
+    ufunc=np.add,
+    tf="AddV2",
+    linear=True,
+    widen=False,
+    doc="x + y, elementwise.",
 )
 sub = binary(
     "subtract",
@@ -390,8 +398,12 @@ def _on_floats(f: Callable) -> Callable:
     return lambda x: x if x.dtype.kind in "iu" else f(x)
 
 
-floor = unary("floor", np.floor, None, (-3, 3), FLOAT, widen=False, doc="The largest integer not above x. Its gradient is None.")
-ceil = unary("ceil", np.ceil, None, (-3, 3), FLOAT, widen=False, doc="The smallest integer not below x. Its gradient is None.")
+floor = unary(
+    "floor", np.floor, None, (-3, 3), FLOAT, widen=False, doc="The largest integer not above x. Its gradient is None."
+)
+ceil = unary(
+    "ceil", np.ceil, None, (-3, 3), FLOAT, widen=False, doc="The smallest integer not below x. Its gradient is None."
+)
 round = unary(
     "round",
     _on_floats(np.rint),
@@ -403,7 +415,13 @@ round = unary(
     doc="The nearest integer, halves to even. Its gradient is None.",
 )
 rint = unary(
-    "rint", np.rint, None, (-3, 3), FLOAT, widen=False, doc="The nearest integer of a float, halves to even. Its gradient is None."
+    "rint",
+    np.rint,
+    None,
+    (-3, 3),
+    FLOAT,
+    widen=False,
+    doc="The nearest integer of a float, halves to even. Its gradient is None.",
 )
 trunc = unary("trunc", np.trunc, None, (-3, 3), FLOAT, widen=False, doc="x without its fraction. Its gradient is None.")
 
@@ -474,7 +492,15 @@ select = elementwise("select", "condition x y", lambda c, x, y: np.where(c, st._
 # -- complex numbers: these rules are not holomorphic and say themselves what becomes of g ---------------------------------
 
 conj = unary(
-    "conj", np.conj, lambda g: conj(g), (-3, 3), NUMERIC, holomorphic=False, linear=True, widen=False, doc="The complex conjugate."
+    "conj",
+    np.conj,
+    lambda g: conj(g),
+    (-3, 3),
+    NUMERIC,
+    holomorphic=False,
+    linear=True,
+    widen=False,
+    doc="The complex conjugate.",
 )
 real = unary("real", lambda x: np.real(x)[()], lambda g, x: st.match(g, x), (-3, 3), NUMERIC, out="kernel", holomorphic=False, ufunc=None, widen=False,  # type: ignore[arg-type]
              shape=lambda x: Aval(x.shape, x.dtype.real_dtype), doc="The real part.")  # fmt: skip

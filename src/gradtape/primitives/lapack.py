@@ -30,7 +30,9 @@ def wheel() -> Any:
             if "openblas64" not in name:
                 continue
             try:
-                library = ctypes.CDLL(os.path.join(place, name), getattr(os, "RTLD_NOLOAD", 0))  # the one that is in use, no other
+                library = ctypes.CDLL(
+                    os.path.join(place, name), getattr(os, "RTLD_NOLOAD", 0)
+                )  # the one that is in use, no other
                 library.scipy_dtrsm_64_  # noqa: B018  (is it there?)
             except (OSError, AttributeError):
                 continue

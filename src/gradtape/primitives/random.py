@@ -158,7 +158,9 @@ normal = _draw(
 )
 truncated_normal = _draw("random_truncated_normal", TRUNCATED_NORMAL, _FLOATS, _truncated_normal,
                          "Numbers distributed as the standard normal distribution is within (-2, 2).")  # fmt: skip
-full_int = _draw("random_full_int", FULL_INT, _WORDS, _full_int, "Integers, each that the dtype holds as likely as any other.")
+full_int = _draw(
+    "random_full_int", FULL_INT, _WORDS, _full_int, "Integers, each that the dtype holds as likely as any other."
+)
 
 # -- draws with parameters ---------------------------------------------------------------------------------------------------
 

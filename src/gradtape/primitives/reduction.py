@@ -148,10 +148,22 @@ def _tie_jvp(xs: tuple, ts: list, outs: list, attrs: dict) -> list:
 
 
 max = reduction(
-    "max", _extreme(np.maximum), _tie_grad, REAL, jvp=_tie_jvp, widen=False, doc="The largest element along axes; ties share the gradient evenly."
+    "max",
+    _extreme(np.maximum),
+    _tie_grad,
+    REAL,
+    jvp=_tie_jvp,
+    widen=False,
+    doc="The largest element along axes; ties share the gradient evenly.",
 )
 min = reduction(
-    "min", _extreme(np.minimum), _tie_grad, REAL, jvp=_tie_jvp, widen=False, doc="The smallest element along axes; ties share the gradient evenly."
+    "min",
+    _extreme(np.minimum),
+    _tie_grad,
+    REAL,
+    jvp=_tie_jvp,
+    widen=False,
+    doc="The smallest element along axes; ties share the gradient evenly.",
 )
 
 
@@ -283,7 +295,9 @@ def _recurrence(a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
             aa[j] *= aa[j - 1]
         for i in range(1, blocks):
             first = y[-1, i - 1]
-            y[:, i] += np.where(first == 0, first, aa[:, i] * first)  # where nothing is handed on, a factor that overflowed is not asked
+            y[:, i] += np.where(
+                first == 0, first, aa[:, i] * first
+            )  # where nothing is handed on, a factor that overflowed is not asked
     out[:whole] = np.swapaxes(y, 0, 1).reshape(whole, *out.shape[1:])
     for i in range(whole, n):
         out[i] = a[i] * out[i - 1] + b[i]
@@ -337,7 +351,9 @@ def _cumprod_grad(g: Any, x: Any, axis: int, exclusive: bool, reverse: bool) -> 
 
 def _cumprod_cases(rng: Any) -> list:
     zeros = np.array([[2.0, 0.0, 3.0, -1.0], [0.0, 0.0, 5.0, 0.0]])
-    return _running_cases(rng) + [((zeros,), {"axis": 1, "exclusive": e, "reverse": r}) for e in (False, True) for r in (False, True)]
+    return _running_cases(rng) + [
+        ((zeros,), {"axis": 1, "exclusive": e, "reverse": r}) for e in (False, True) for r in (False, True)
+    ]
 
 
 cumprod = Primitive("cumprod", "x", _running(np.multiply.accumulate, 1), shape=_running_shape, accepts=NUMERIC, cases=_cumprod_cases, batch=st._shift_axis,

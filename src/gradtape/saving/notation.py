@@ -340,7 +340,9 @@ class Reader:
             raise UnimplementedError(
                 f"The saved model calls {module}.{name}, which this gradtape does not have: it was saved by {self._made_by}."
             )
-        return LateCall(f, self.value(said["form"]), [self.value(v) for v in said["leaves"]], [int(i) for i in said["at"]])
+        return LateCall(
+            f, self.value(said["form"]), [self.value(v) for v in said["leaves"]], [int(i) for i in said["at"]]
+        )
 
     def _error(self, home: str, name: str, message: str) -> BaseException:
         found = getattr({"errors": errors, "builtins": builtins}[home], name, None)

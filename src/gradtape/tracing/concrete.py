@@ -232,7 +232,9 @@ class ConcreteFunction:
 
         try:
             leaves = [o if isinstance(o, int) else _Value(o[1]) if o[0] == "value" else o for o in self._outputs]
-            return eval("lambda r: " + text(nest.pack_sequence_as(self._structure, leaves)), values)  # of what is written above
+            return eval(
+                "lambda r: " + text(nest.pack_sequence_as(self._structure, leaves)), values
+            )  # of what is written above
         except TypeError:
             return self._packed
 

@@ -544,7 +544,18 @@ class Function:
 
     def __getstate__(self) -> dict:
         """Without traces: a copy is traced anew."""
-        fresh = ("_lock", "_traces", "_met", "_open", "_recent", "_last", "_converted", "_count", "_variables_made", "_front")
+        fresh = (
+            "_lock",
+            "_traces",
+            "_met",
+            "_open",
+            "_recent",
+            "_last",
+            "_converted",
+            "_count",
+            "_variables_made",
+            "_front",
+        )
         return {k: v for k, v in self.__dict__.items() if k not in fresh}
 
     def __setstate__(self, kept: dict) -> None:

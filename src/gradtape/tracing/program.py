@@ -373,4 +373,3 @@ def partition(joint: Graph, n_in: int, n_out: int) -> tuple[Graph, Graph, list[i
     )
     backward = Graph(kept + joint.inputs[n_in:], gradients, back, joint.name + "_gradient")
     return simplify.dead_code(forward), backward, [position.get(id(v)) for v in kept]
-

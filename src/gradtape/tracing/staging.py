@@ -161,9 +161,7 @@ class GraphStage:
         d = next((x.dtype for x in xs if is_tensor(x)), int32)
         return [convert(x, None, d) for x in xs]
 
-    def _loop(
-        self, test: Callable, step: Callable, init: tuple, names: tuple, invariants: tuple, **how: Any
-    ) -> tuple:
+    def _loop(self, test: Callable, step: Callable, init: tuple, names: tuple, invariants: tuple, **how: Any) -> tuple:
         from .control import loop
 
         given = _shapes_kept(invariants)
@@ -292,7 +290,9 @@ def _shapes_kept(invariants: tuple) -> dict[int, Any]:
     found: dict[int, Any] = {}
     for pair in invariants:
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise ValueError(f"shape_invariants must be a list of pairs (variable, shape), but one is {str(pair)[:60]}.")
+            raise ValueError(
+                f"shape_invariants must be a list of pairs (variable, shape), but one is {str(pair)[:60]}."
+            )
         value, shape = pair
         if nest.is_nested(value):
             shapes = nest.flatten_up_to(value, shape)

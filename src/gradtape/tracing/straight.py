@@ -49,7 +49,9 @@ def updater(
     for i in vs:
         lines.append(f"        {_read(i)}")
         if given[i] and inputs[count + i].shape:
-            lines.append(f"        if not (alone and refs(t{i}) == held_t and refs(a{i}) == held_a): a{i} = a{i}.copy()")
+            lines.append(
+                f"        if not (alone and refs(t{i}) == held_t and refs(a{i}) == held_a): a{i} = a{i}.copy()"
+            )
     lines.append(f"        r = run([{', '.join([f'{x}._a' for x in xs] + [f'a{i}' for i in vs])}])")
     at = {id(v): i for i, v in enumerate(variables)}
     for j, v in enumerate(program.assigned):

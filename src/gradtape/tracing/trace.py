@@ -206,7 +206,11 @@ class EscapedError(TypeError):
 def _escaped(x: SymbolicTensor) -> EscapedError:
     inner = x.trace.parent is not None
     made = "in a branch or in the body of a loop" if inner else f"while {x.trace.name!r} was traced"
-    way = "Return it from there, or collect the values of a loop in a tf.TensorArray" if inner else "Return it from the function, or keep values in a tf.Variable"
+    way = (
+        "Return it from there, or collect the values of a loop in a tf.TensorArray"
+        if inner
+        else "Return it from the function, or keep values in a tf.Variable"
+    )
     error = EscapedError(f"{x} is out of scope: it was made {made} and is used outside of it. {way}.")
     error.trace = x.trace
     return error

@@ -56,7 +56,9 @@ class GradtapeTrainer(base_trainer.Trainer):
     def _predicted_for_loss(self, x: Any, training: bool) -> Any:
         y_pred = self._predicted(x, training)
         if y_pred is None and self._compile_loss is not None:
-            raise ValueError(f"{type(self).__name__}.call returned None, and there is a loss to compute: does it lack a `return`?")
+            raise ValueError(
+                f"{type(self).__name__}.call returned None, and there is a loss to compute: does it lack a `return`?"
+            )
         return y_pred
 
     def train_step(self, data: Any) -> dict:

@@ -49,7 +49,11 @@ CASES = {
     ),
     "nor does one whose with or try returns": (
         "def f(x):\n    a = x\n    if x:\n        a = 1\n        with x:\n            return 1\n    elif g(x):\n        try:\n            return 2\n        except KeyError:\n            return 3\n    return a\n",
-        [("if_", "ag__result", ("", "")), ("if_", "a ag__result ag__returned", ("", "a")), ("if_", "ag__result ag__returned", ("", ""))],
+        [
+            ("if_", "ag__result", ("", "")),
+            ("if_", "a ag__result ag__returned", ("", "a")),
+            ("if_", "ag__result ag__returned", ("", "")),
+        ],
     ),
     "loop target used afterwards": (
         "def f(x):\n    for i in x:\n        pass\n    return i\n",

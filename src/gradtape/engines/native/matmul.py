@@ -100,9 +100,27 @@ def share(frame: Frame, p: Product, px: Val, py: Val, pz: Val, scale: Val) -> No
         at = b * cut.size
         size = (body.int(cut.n) - at).intrinsic("smin", body.int(cut.size))
         if cut.rows:
-            gemm(body, frame.host, p, body.offset(px, at * x.strides[-2], x.t.size), py, body.offset(pz, at * p.n, x.t.size), scale, m=size)
+            gemm(
+                body,
+                frame.host,
+                p,
+                body.offset(px, at * x.strides[-2], x.t.size),
+                py,
+                body.offset(pz, at * p.n, x.t.size),
+                scale,
+                m=size,
+            )
         else:
-            gemm(body, frame.host, p, px, body.offset(py, at * y.strides[-1], x.t.size), body.offset(pz, at, x.t.size), scale, n=size)
+            gemm(
+                body,
+                frame.host,
+                p,
+                px,
+                body.offset(py, at * y.strides[-1], x.t.size),
+                body.offset(pz, at, x.t.size),
+                scale,
+                n=size,
+            )
         return []
 
     body.loop(first, last, 1, [], block)
