@@ -35,6 +35,14 @@ def native_wanted() -> bool:
     return os.environ.get("GRADTAPE_NATIVE", "1") != "0"
 
 
+def load() -> None:
+    """Load the native engine's modules; LLVM only the first compilation loads."""
+    if native_wanted():
+        from ..engines.native import engine as native
+
+        _ = native
+
+
 def kernel(p: Primitive, dtype: np.dtype) -> Callable[[tuple, np.ndarray], None] | None:
     """``f(arrays, out)``: the row in native code for large arrays, where there is one."""
     if not native_wanted():

@@ -59,6 +59,15 @@ class RetraceWarning(UserWarning):
     """A function was traced again and again: each trace costs time, and most programs need few."""
 
 
+@functools.cache
+def _load() -> None:
+    """Load what traces and compiles with the first function that is made, not in its first call."""
+    from . import staging
+
+    _ = staging
+    engine.load()
+
+
 class Function:
     """A Python function that runs as traced programs. Made by ``tf.function``."""
 
@@ -85,6 +94,7 @@ class Function:
         )  # not in an input_signature
         self._input_signature = None if input_signature is None else self._checked(input_signature)
         self._method = False  # called as one: its object is told apart by identity
+        _load()
 
     def _start(self) -> None:
         """Nothing traced yet."""
