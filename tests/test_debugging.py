@@ -177,6 +177,26 @@ def test_numerics_are_checked_in_the_gradient_too():
         tape.gradient(y, x)
 
 
+@pytest.mark.parametrize("within", [False, True])
+def test_checked_gradients_of_functions_name_the_line_differentiated(within):
+    def root(x):
+        return tf.sqrt(x)
+
+    def slope(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = root(x) if within else tf.function(root)(x)
+        return tape.gradient(y, x)
+
+    line = root.__code__.co_firstlineno + 1
+    D.enable_check_numerics()
+    try:
+        with pytest.raises(InvalidArgumentError, match=rf"in the gradient of 'sqrt'[^\n]*Inf values\n.*py:{line}:"):
+            (tf.function(slope) if within else slope)(tf.constant(0.0))
+    finally:
+        D.disable_check_numerics()
+
+
 def test_is_numeric_tensor():
     for x, want in (
         (tf.constant(1.0), True),

@@ -175,6 +175,21 @@ PICTURE = np.arange(1, 13, dtype=np.float32).reshape(1, 3, 4, 1)
 CUTS = np.array([[0.1, 0.2, 0.7, 0.9], [0.8, 0.1, 0.3, 0.6], [-0.2, -0.1, 1.3, 1.2]], np.float32)
 
 
+@pytest.mark.parametrize("shape", [(4, 5, 3), (2, 4, 5, 3)])
+def test_resize_to_a_size_that_is_traced(shape):
+    x = tf.random.normal(shape)
+    f = tf.function(lambda x, n: image.resize(x, [n, n + 2]))
+    for n in (8, 3):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            got, want = f(x, tf.constant(n)), image.resize(x, [n, n + 2])
+        np.testing.assert_array_equal(got.numpy(), want.numpy())
+        np.testing.assert_allclose(tape.gradient(got, x).numpy(), tape.gradient(want, x).numpy(), rtol=1e-6)
+    assert f.experimental_get_tracing_count() == 1
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Image sizes must be positive"):
+        f(x, tf.constant(0))
+
+
 def test_crop_and_resize():
     close(tf.image.crop_and_resize(PICTURE, CUTS, [0, 0, 0], [2, 3], extrapolation_value=-1.0), CROPPED)
     close(tf.image.crop_and_resize(PICTURE, CUTS, [0, 0, 0], [2, 3], "nearest", -1.0), CROPPED_NEAREST)

@@ -196,6 +196,15 @@ def test_polygamma():
         tf.math.polygamma(1, 1)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_roots_written_as_powers(dtype):
+    x = np.array([-np.inf, np.inf, -0.0, 0.0, np.nan, -2.0, 9.0], dtype)
+    want = [np.inf, np.inf, 0.0, 0.0, np.nan, np.nan, 3.0]  # IEEE's pow, which scalars and programs follow too
+    for got in ((tf.constant(x) ** 0.5).numpy(), np.array([(e**0.5).numpy() for e in tf.constant(x)])):
+        assert got.dtype == dtype and not np.signbit(got[2])
+        np.testing.assert_array_equal(got, want)
+
+
 Z = np.array([1 + 2j, -1.5 + 0.5j, 0.3 - 0.7j, -1j])
 
 

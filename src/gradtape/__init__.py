@@ -226,7 +226,13 @@ _LATE = {
     "is_symbolic_tensor": "graphs",
     "no_op": "graphs",
     "tuple": "graphs",
+    "constant_initializer": "first_values",
+    "ones_initializer": "first_values",
+    "random_normal_initializer": "first_values",
+    "random_uniform_initializer": "first_values",
+    "zeros_initializer": "first_values",
 }
+_OF_KERAS = ("initializers", "losses", "metrics", "optimizers")
 _NOT_YET = {
     "data": "tf.data",
 }
@@ -253,10 +259,12 @@ def __getattr__(name: str) -> _Any:
         value = getattr(_importlib.import_module(f"gradtape.{_LATE[name]}"), name)
         globals()[name] = value
         return value
+    if name in _OF_KERAS:
+        return getattr(_importlib.import_module("gradtape.keras"), name)
     if name in _NOT_YET:
         raise AttributeError(f"gradtape has no {_NOT_YET[name]} yet: the table in README.md says what works.")
     raise AttributeError(f"module 'gradtape' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMESPACES, *_LATE})
+    return sorted({*globals(), *_NAMESPACES, *_LATE, *_OF_KERAS})

@@ -407,3 +407,17 @@ def test_the_name_of_a_weight_may_come_first():
 def test_an_operation_on_a_symbolic_input_says_what_to_write():
     with pytest.raises(ValueError, match=r"(?s)KerasTensor cannot be used as input.*keras.ops.*class MyLayer"):
         tf.square(keras.Input((3,)))
+
+
+def test_namespaces_of_keras_in_tf():
+    assert tf.optimizers.SGD(lr=0.5).lr.numpy() == 0.5
+    assert tf.losses.MSE([[1.0, 3.0]], [[0.0, 0.0]]).numpy().tolist() == [5.0]
+    assert tf.metrics.Mean is keras.metrics.Mean and tf.initializers.zeros()([2]).numpy().tolist() == [0.0, 0.0]
+
+
+def test_shapes_of_weights_are_tensor_shapes():
+    layer = keras.layers.Dense(3)
+    layer.build((None, 2))
+    assert [v.shape.as_list() for v in layer.weights] == [[2, 3], [3]]
+    assert sum(v.shape.num_elements() for v in layer.trainable_variables) == 9
+    assert layer.kernel.shape == (2, 3) and tuple(layer.kernel.shape) == (2, 3)

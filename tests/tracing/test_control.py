@@ -560,3 +560,28 @@ def test_back_prop_false_stops_what_goes_through_an_array_too():
     for g in (f, tf.function(f)):
         y, dx = g(tf.constant(3.0))
         assert y.numpy() == 6.0 and dx is None
+
+
+def test_conditions_of_one_element_are_taken_as_scalars():
+    @tf.function(input_signature=[tf.TensorSpec([None, None])])
+    def sign(x):
+        if x[:, -1:] > 0:
+            return x
+        return -x
+
+    @tf.function
+    def halve(x):
+        while x > 1.0:
+            x = x / 2.0
+        return x
+
+    assert sign(tf.constant([[3.0, -2.0]])).numpy().tolist() == [[-3.0, 2.0]]
+    assert sign(tf.constant([[-3.0, 2.0]])).numpy().tolist() == [[-3.0, 2.0]]
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        sign(tf.ones([2, 3]))
+    assert halve(tf.constant([[5.0]])).numpy().tolist() == [[0.625]]
+    with pytest.raises(ValueError, match="must be a scalar"):
+        halve(tf.constant([5.0, 6.0]))
+    for wrap in (lambda f: f, tf.function):
+        assert wrap(lambda x: cond(x > 1.0, lambda: x, lambda: -x))(tf.constant([2.0])).numpy().tolist() == [2.0]
+        assert wrap(lambda x: while_loop(lambda x: x > 1.0, lambda x: [x / 2.0], [x]))(tf.constant([[5.0]]))[0].numpy().tolist() == [[0.625]]  # fmt: skip

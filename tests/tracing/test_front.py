@@ -205,6 +205,43 @@ def test_nothing_is_lost_or_kept():
     assert sys.getallocatedblocks() - blocks < 500
 
 
+def test_finalizers_that_assign_the_variables():
+    v, u = tf.Variable(np.zeros(4, np.float32)), tf.Variable(0.0)
+
+    @tf.function
+    def f(x):
+        v.assign(v * 0.5 + x)
+        u.assign_add(x)
+        return v * 1.0, u * 2.0, x * 3.0
+
+    class Dying:
+        def __init__(self):
+            self.me = self  # only a collection finds it
+
+        def __del__(self):
+            v.assign(np.full(4, 3.0, np.float32))
+            u.assign(5.0)
+            kept.append([tf.constant(float(i)) for i in range(20)])
+
+    kept, x = [], tf.constant(1.0)
+    warmed(f, x)
+    before = gc.get_threshold()
+    try:
+        for i in range(2000):
+            gc.disable()
+            Dying()
+            gc.set_threshold(1 + i % 12)
+            gc.enable()
+            f(x)
+    finally:
+        gc.set_threshold(*before)
+        gc.enable()
+    gc.collect()
+    assert len(kept) == 2000 and v.numpy().shape == (4,) and np.isfinite(u.numpy())
+    v.assign(np.zeros(4, np.float32))
+    assert f(x)[0].numpy().tolist() == [1.0] * 4 and v.numpy().tolist() == [1.0] * 4
+
+
 def test_loops_let_other_threads_run():
     @tf.function
     def f(x):

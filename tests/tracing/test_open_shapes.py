@@ -231,6 +231,28 @@ def test_sizes_computed_while_the_program_runs(name):
     assert g.experimental_get_tracing_count() == 1
 
 
+@pytest.mark.parametrize(
+    ("f", "n"),
+    [
+        (lambda x, n: tf.reshape(x, [n, 2]), 500),
+        (lambda x, n: tf.reshape(x, [n, n, 10]), 10),
+        (lambda x, n: tf.reshape(x, [n, x.shape[0] // n]), 40),
+        (lambda x, n: tf.split(x, [n, n])[1], 500),
+        (lambda x, n: tf.split(x, [n, 1000 - n])[1], 300),
+        (lambda x, n: tf.broadcast_to(x, [3, n]), 1000),
+    ],
+)
+def test_sizes_that_have_to_fit_to_the_others(f, n):
+    x = tf.range(1000.0)
+    got = graph(lambda x, n: f(x, n) * 1.0)(x, tf.constant(n))
+    np.testing.assert_array_equal(got.numpy(), f(x, tf.constant(n)).numpy())
+
+
+def test_a_size_that_never_fits():
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"reshape fails with all values.*tensor with 7 values"):
+        graph(lambda x, n: tf.reshape(x, [n, 2]))(tf.ones([7]), tf.constant(3))
+
+
 def test_a_size_that_cannot_be_is_the_functions_own_error():
     f = graph(lambda x, n: tf.reshape(x, [n, 4]), input_signature=[ROWS, tf.TensorSpec([], tf.int32)])
     assert f(tf.ones([4, 2]), tf.constant(2)).shape == (2, 4)

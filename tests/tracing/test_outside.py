@@ -209,3 +209,24 @@ def test_gradients_of_what_is_made_of_other_sources():
 
     values = tf.nest.map_structure(lambda x: None if x is None else float(x), f(tf.constant(3.0)))
     assert values == ([36.0, 15.0, 6.0], [1.0, 1.0], [18.0], [None])  # as TensorFlow
+
+
+def test_functions_decorated_to_be_called_with_arrays_or_tensors():
+    @tf.numpy_function(Tout=[tf.float32, tf.float32])
+    def step(a, n):
+        """Of arrays."""
+        return a * np.float32(n), np.sort(-a)
+
+    @tf.py_function(Tout=tf.float32)
+    def double(t):
+        return 2.0 * t
+
+    assert step.__name__ == "step" and step.__doc__ == "Of arrays."
+    for wrap in (lambda f: f, graph):
+        y, n = wrap(lambda x: step(x, tf.constant(3)))(tf.constant([1.0, 2.0]))
+        assert y.numpy().tolist() == [3.0, 6.0] and n.numpy().tolist() == [-2.0, -1.0]
+        x = tf.constant(5.0)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            z = wrap(double)(x)
+        assert tape.gradient(z, x).numpy() == 2.0

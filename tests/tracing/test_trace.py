@@ -626,6 +626,34 @@ def test_traces_keep_neither_arguments_nor_objects_alive():
     assert [r() for r in dead] == [None, None]
 
 
+def test_what_was_traced_for_an_object_dies_with_it():
+    class Counter:
+        def __init__(self):
+            self.v = tf.Variable(tf.zeros([3]))
+
+        @tf.function
+        def add(self, x):
+            return self.v.assign_add(x)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+        def total(self, x):
+            return tf.reduce_sum(x) + self.v
+
+    dead = []
+    for _ in range(3):
+        counter = Counter()
+        for _ in range(15):
+            counter.add(tf.ones([3]))
+            counter.total(tf.ones([2]))
+        dead.append(weakref.ref(counter.v))
+    kept = Counter()
+    kept.add(tf.ones([3]))
+    del counter
+    gc.collect()
+    assert [r() for r in dead] == [None] * 3 and len(Counter.add._traces) == 1 and not Counter.total._traces
+    assert kept.add(tf.ones([3])).numpy().tolist() == [2.0] * 3 and Counter.add.experimental_get_tracing_count() == 4
+
+
 def double(x):
     return x * 2.0
 

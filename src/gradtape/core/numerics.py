@@ -21,9 +21,10 @@ def _words(a: Any) -> str:
     return f"{bad} of {n} elements ({', '.join(kinds)})"
 
 
-def message(name: str, shape: tuple, dtype: Any) -> str:
-    """What is wrong, without the place."""
-    return f"Detected Infinity or NaN in the output of {name!r} (shape {list(shape)}, dtype {dtype.name})"
+def message(name: str, shape: tuple, dtype: Any, of: str | None = None) -> str:
+    """What is wrong, without the place; ``of`` is the row whose gradient it is a part of."""
+    gradient = f" in the gradient of {of!r}" if of else ""
+    return f"Detected Infinity or NaN in the output of {name!r}{gradient} (shape {list(shape)}, dtype {dtype.name})"
 
 
 class _Checker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ..core.state import state
 from ..ground.errors import invalid
 from ..ground.primitive import Primitive
 from ..primitives import elementwise as ew
@@ -69,10 +70,13 @@ def backward(
         return done
     pending = cotangents
     pop = records.pop
+    trace = state.trace  # which is told whose gradient it is that is being traced
     i = len(records)
     while i:
         i -= 1
         p, vjps, in_keys, ins, shapes, out, out_key, attrs = pop() if free else records[i]
+        if trace is not None:
+            trace.pulls_back(p, out_key[0] if p.multi else out_key)
         if p.multi:
             g = tuple([_dense(pending.get(k) if k in keep else pending.pop(k, None)) for k in out_key])
             if all([c is None for c in g]):
@@ -118,6 +122,8 @@ def backward(
             if k in pending:
                 d = accumulate(pending[k], d)
             pending[k] = d
+    if trace is not None:
+        trace.pulls_back(None, 0)
     return pending
 
 

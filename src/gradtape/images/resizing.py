@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arguments import integer, vector
+from ..core.arguments import integer, sized, vector
 from ..core.tensor import Tensor, convert
 from ..dtypes import cast
 from ..ground.dtypes import float32, int32
@@ -43,6 +43,7 @@ def _nearest(n: int, m: int) -> Any:
     return convert(np.minimum(np.floor(at), n - 1).astype(np.int32))
 
 
+@sized
 def resize(
     images: Any,
     size: Any,

@@ -265,6 +265,10 @@ def _pow(x: Any, y: Any) -> Any:
         return x * x
     kind = y.dtype.kind
     if kind == "f":
+        if type(y) is not np.ndarray and y == 0.5 and type(x) is np.ndarray:
+            # for which NumPy takes the root, whose answers to -0 and to -inf are others
+            root = np.sqrt(x) + y.dtype.type(0)
+            return np.where(np.isneginf(x), np.inf, root).astype(root.dtype) if np.isnan(root).any() else root
         return np.power(x, y) if type(x) is np.ndarray or type(y) is np.ndarray else x**y
     if kind == "i" and np.any(y < 0):
         raise InvalidArgumentError(

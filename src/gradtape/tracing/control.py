@@ -25,7 +25,7 @@ from ..primitives import elementwise as ew
 from ..primitives import structure as st
 from .control_rows import closed, cond_row, while_row
 from .tensor_array import TensorArray
-from .trace import SymbolicTensor, Trace, _Cell, calls_back, is_tensor
+from .trace import SymbolicTensor, Trace, _Cell, as_scalar, calls_back, is_tensor
 
 # -- values of Python, and the tensors that stand for them in a graph ---------------------------------------------------------
 
@@ -211,6 +211,7 @@ def cond(pred: Any, true_fn: Callable | None = None, false_fn: Callable | None =
         return branches[0 if bool(pred) else 1]()
     if pred._d is not bool_:
         pred = st.cast(pred, bool_)
+    pred = as_scalar(pred)
     if pred._shape != ():
         raise invalid(f"The predicate of tf.cond must be a scalar, but has shape {pred.shape}.")
     return conditional(pred, [lambda f=f: (f(),) for f in branches], ("The result of tf.cond",), keep=False)[0]  # type: ignore[misc]
@@ -433,7 +434,7 @@ def traced_while(test: Callable, step: Callable, start: list[Tensor], shapes: li
         ys = [condition.input(a, "s") for a in avals]
         for v in variables:
             condition.variables[id(v)] = _Cell(v, condition.input(Aval(parent.read(v)._shape, v._d), "v"))
-        go = condition.local(test(*ys))
+        go = as_scalar(condition.local(test(*ys)))
     if assigned([condition]):
         return _while_assigning(test, step, start, shapes, names, first)
     if go._d is not bool_ or go._shape != ():
@@ -457,7 +458,7 @@ def _while_assigning(
     """A loop whose condition assigns variables: it is evaluated before the loop and at the end of each turn, and its answer is state."""
 
     def go_on(xs: Any) -> Tensor:
-        go = convert(test(*xs))
+        go = as_scalar(convert(test(*xs)))
         return go if go._d is bool_ else st.cast(go, bool_)
 
     def turn(_: Tensor, *xs: Tensor) -> list:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
@@ -472,7 +473,21 @@ class Function:
             concrete, _ = self._trace_once(f, args, kwargs, by_identity=True)
             key = (*key, *[Ref(v, True) for v in variables])
         self._keep(self._traces, key, concrete)
+        if self._method and args:
+            with contextlib.suppress(TypeError):  # no references to such an object
+                weakref.finalize(args[0], Function._forget, weakref.ref(self)).atexit = False
         return concrete
+
+    @staticmethod
+    def _forget(me: weakref.ref) -> None:
+        """An object has died whose method this is: what was traced for it goes, and the variables with it."""
+        self = me()
+        if self is not None:
+            if self._front is not None and self._front[1] is not None and self._front[1]() is None:
+                self._front = None
+            for cache in (self._traces, self._open):
+                for key in [k for k in list(cache) if any([type(p) is Ref and p._ref() is None for p in k])]:
+                    cache.pop(key, None)
 
     def _callable(self) -> Callable:
         if self._converted is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..core.tensor import Tensor, convert
 from ..core.variable import Variable
 from ..ground import nest
 from ..ground.dtypes import ANY
-from ..ground.errors import invalid
+from ..ground.errors import InvalidArgumentError, invalid
 from ..ground.primitive import Aval, Primitive
 from ..primitives.structure import reshape
 from .dynamic import tensors_of
@@ -114,8 +114,16 @@ def later(trace: Trace, f: Callable, args: tuple, kwargs: dict, error: Exception
         return trace.emit(late_row, tuple(xs), {"call": call, "avals": tuple(known)})[0]
     avals, failed = _outputs(call, xs)
     if not avals:
-        # with any values the call fails, and in one way: that is what the user has to know
-        raise failed[0] if len({str(e) for e in failed}) == 1 and not isinstance(failed[0], NoValue) else error
+        # with any values the call fails: if it does in one way, that is what the user has to know
+        if not failed or any([isinstance(e, NoValue) for e in failed]):
+            raise error
+        if len({str(e) for e in failed}) == 1:
+            raise failed[0]
+        if isinstance(error, NoValue) and all([isinstance(e, InvalidArgumentError) for e in failed]):
+            raise InvalidArgumentError(
+                f"{call!r} fails with all values that were tried in place of traced ones, the first time so: {failed[0]}"
+            )
+        raise error
     outs = trace.emit(late_row, tuple(xs), {"call": call, "avals": tuple(avals)})
     return nest.pack_sequence_as(call.result, list(outs)) if nest.is_nested(call.result) else outs[0]
 
@@ -125,19 +133,24 @@ def _outputs(call: LateCall, xs: list[Tensor]) -> tuple[list[Aval], list[Excepti
     found: list[list[Aval]] = []
     failed: list[Exception] = []
     tried: list[tuple] = []
-    for dims, ints in _TRIALS:
-        scratch = Trace("trial")
-        _trials.on = True
-        try:
-            with scratch:
-                outs = call([_trial(scratch, x, dims[i % len(dims)], ints[i % len(ints)]) for i, x in enumerate(xs)])
-        except Exception as e:
-            failed.append(e)
-            continue
-        finally:
-            _trials.on = False
-        found.append([Aval(o._shape, o._d) for o in outs])
-        tried.append((dims, ints))
+    for trials in (_TRIALS, _fitting(xs)):
+        if found:
+            break
+        for dims, ints in trials:
+            scratch = Trace("trial")
+            _trials.on = True
+            try:
+                with scratch:
+                    outs = call(
+                        [_trial(scratch, x, dims[i % len(dims)], ints[i % len(ints)]) for i, x in enumerate(xs)]
+                    )
+            except Exception as e:
+                failed.append(e)
+                continue
+            finally:
+                _trials.on = False
+            found.append([Aval(o._shape, o._d) for o in outs])
+            tried.append((dims, ints))
     if not found or len({tuple([(a.ndim, a.dtype) for a in avals]) for avals in found}) > 1:
         return [], failed if not found else []
     varied = all(
@@ -149,6 +162,17 @@ def _outputs(call: LateCall, xs: list[Tensor]) -> tuple[list[Aval], list[Excepti
         for each in zip(*found, strict=True)
     ]
     return avals, failed
+
+
+def _fitting(xs: list[Tensor]) -> Iterator[tuple]:
+    """More to try, for calls that only work with numbers that fit to the sizes of ``xs``: their divisors, and pairs that multiply or add up to them."""
+    shapes = {x._shape for x in xs if x._shape and None not in x._shape}
+    sizes = sorted({n for s in shapes for n in (math.prod(s), *s) if n > 1})[:8]
+    for n in sizes:
+        small = [d for d in range(1, math.isqrt(n) + 1) if n % d == 0][:16]
+        for k, d in enumerate(sorted({*small, *[n // d for d in small]})):
+            for ints in ((d,), (d, n // d), (d, n - d)):
+                yield (5 + k,), ints
 
 
 def _trial(trace: Trace, x: Tensor, size: int, value: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,7 +38,8 @@ def py_function(func: Callable | None = None, inp: Any = None, Tout: Any = None,
     """Call a Python function on eager tensors, inside a ``tf.function`` too. Gradients flow through what it computes with tensors.
 
     Args:
-        func: takes the tensors of ``inp`` and returns tensors, or what converts to them; None for nothing.
+        func: takes the tensors of ``inp`` and returns tensors, or what converts to them; None for nothing. Without it, a decorator:
+            what is decorated with ``tf.py_function(Tout=...)`` is called with tensors.
         inp: a list of tensors.
         Tout: the dtypes of the results: one, or a list, empty or None for none. In a traced function a result is taken to have the rank of the
             first input, unless a TensorSpec here, or ``tf.ensure_shape`` as the first that is done with the result, says otherwise.
@@ -56,6 +58,8 @@ def py_function(func: Callable | None = None, inp: Any = None, Tout: Any = None,
     >>> f(tf.constant(3.0)).numpy()
     np.float32(9.0)
     """
+    if func is None and inp is None:
+        return _decorator(py_function, Tout)
     return _python(py_row, func, inp, Tout)
 
 
@@ -65,7 +69,7 @@ def numpy_function(
     """Call a Python function on NumPy arrays, inside a ``tf.function`` too. No gradient flows through it.
 
     Args:
-        func: takes the arrays of ``inp`` and returns arrays, or what converts to them.
+        func: takes the arrays of ``inp`` and returns arrays, or what converts to them. Without it, a decorator, as ``tf.py_function`` is.
         inp: a list of tensors.
         Tout: as for ``tf.py_function``.
         stateful, name: accepted for TensorFlow's sake; the call is never left out.
@@ -80,6 +84,8 @@ def numpy_function(
     >>> tf.numpy_function(lambda a: a[::-1], [tf.constant([1.0, 2.0])], tf.float32).numpy().tolist()
     [2.0, 1.0]
     """
+    if func is None and inp is None:
+        return _decorator(numpy_function, Tout)
     if func is None:
         raise TypeError("numpy_function needs a function.")
 
@@ -88,6 +94,19 @@ def numpy_function(
 
     of_arrays.__name__ = getattr(func, "__name__", "numpy_function")
     return _python(numpy_row, of_arrays, inp, Tout)
+
+
+def _decorator(call: Callable, tout: Any) -> Callable:
+    """Makes of a function one that calls it by ``call``, with its arguments as the list of tensors."""
+
+    def decorate(func: Callable) -> Callable:
+        @functools.wraps(func)
+        def wrapped(*args: Any) -> Any:
+            return call(func, args, tout)
+
+        return wrapped
+
+    return decorate
 
 
 def _python(row: Primitive, func: Callable | None, inp: Any, tout: Any) -> Any:

@@ -25,7 +25,7 @@ from . import autograph
 from .autograph import staging as protocol
 from .autograph.staging import UNSET
 from .replay import replay
-from .trace import SymbolicTensor, Trace, is_tensor
+from .trace import SymbolicTensor, Trace, as_scalar, is_tensor
 
 # -- rows with effects -------------------------------------------------------------------------------------------------------
 
@@ -97,6 +97,8 @@ class GraphStage:
 
     def _predicate(self, pred: Any, what: str) -> Tensor:
         pred = convert(pred)
+        if what.startswith("condition"):
+            pred = as_scalar(pred)
         if pred._shape != ():
             raise ValueError(
                 f"The {what} must be a scalar, but has shape {pred.shape}: use tf.reduce_any or tf.reduce_all.{user_line()}"

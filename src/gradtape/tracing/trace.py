@@ -69,6 +69,11 @@ def is_tensor(x: Any) -> bool:
     return isinstance(x, (Tensor, Variable)) or hasattr(x, "_to_tensor")
 
 
+def as_scalar(x: Tensor) -> Tensor:
+    """A tensor of one element as a scalar, as conditions are taken; one of unknown dimensions has one element, or a call of it fails."""
+    return st.reshape(x, shape=()) if x._shape and all([d in (1, None) for d in x._shape]) else x
+
+
 def calls_back(*names: str) -> Callable[[Any], Any]:
     """Marks a function whose arguments ``names`` are functions, or nests of them, which converted code passes converted."""
 
@@ -238,6 +243,8 @@ class Trace:
         self._counts: dict[str, int] = {}
         self.leaving: dict[int, Tensor] = {}  # of a branch: the values of the variables that it returns, when it ends
         self.line: tuple[str, int] | None = None  # whose line new nodes are for, where it is not the caller's
+        self._lines: dict[int, tuple[str, int] | None] = {}  # of the nodes that made what tapes follow, by their keys
+        self._pulled: str | None = None  # the row whose gradient is being traced
         self._known: dict[int, tuple] = {}
         self._inner: list[Tensor] = []  # constants of branches and bodies, which cannot become inputs afterwards
 
@@ -381,7 +388,7 @@ class Trace:
         if state.check:
             for v in node.outs:
                 if v.aval.dtype.is_inexact and not p.effect:
-                    told = {"message": numerics.message(p.name, v.aval.shape, v.aval.dtype)}
+                    told = {"message": numerics.message(p.name, v.aval.shape, v.aval.dtype, self._pulled)}
                     self.nodes.append(Node(check_numerics, (v,), told, [v.aval], node.line))
         base = self.unique(p.label)
         outs = tuple([SymbolicTensor(self, v, f"{base}:{i}") for i, v in enumerate(node.outs)])
@@ -395,7 +402,15 @@ class Trace:
                 row = Later(p)
             for tape in state.tapes:
                 tape._record(row, xs, out, attrs)
+            for o in outs:
+                if o._k:
+                    self._lines[o._k] = node.line
         return out
+
+    def pulls_back(self, p: Any, key: int) -> None:
+        """What follows is the gradient of ``p``, whose output has this key, and is for its line; None: no longer."""
+        self._pulled = p.name if p is not None else None
+        self.line = self._lines.get(key)
 
     def later(self, f: Any, args: tuple, kwargs: dict, error: Exception) -> Any:
         """The call of a public function that needs values of traced tensors, for when these are known; see ``core.arguments.sized``."""

@@ -29,6 +29,11 @@ class Variable(KerasVariable):
         with tf.init_scope():
             super()._deferred_initialize()
 
+    @property
+    def shape(self) -> Any:
+        """The shape, as a TensorShape: programs ask a weight for ``v.shape.as_list()`` and ``v.shape.num_elements()``."""
+        return tf.TensorShape(super().shape)
+
     def _direct_assign(self, value: Any) -> None:
         self._value.assign(tf.cast(value, self._value.dtype))
 

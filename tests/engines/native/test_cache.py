@@ -177,6 +177,12 @@ def test_off(directory: Path, monkeypatch: Any) -> None:
     assert not directory.exists() and cache.directory() is None
 
 
+@pytest.mark.parametrize("words", ["inf", "-inf", "1e400", "nan", "many"])
+def test_a_size_that_is_none(words: str, monkeypatch: Any) -> None:
+    monkeypatch.setenv("GRADTAPE_CACHE_MB", words)
+    assert cache.limit() == 64 * 2**20
+
+
 def test_size_bound(directory: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("GRADTAPE_CACHE_MB", "0.05")
     for i in range(40):

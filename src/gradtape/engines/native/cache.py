@@ -45,7 +45,7 @@ def limit() -> int:
     """The most bytes that the cache may take."""
     try:
         return int(float(os.environ.get("GRADTAPE_CACHE_MB", "64")) * 2**20)
-    except ValueError:
+    except (ValueError, OverflowError):  # no number, or an infinite one
         return 64 * 2**20
 
 

@@ -188,6 +188,9 @@ def _write(module: Module, at: dict[str, int]) -> None:
 
     code.loop(0, inputs, 1, [], check)
     each = lambda f: lambda i, _: (f(i), [])[1]
+    # a collection may run wherever objects are made, and with it the user's code: it may assign the variables too
+    held = lambda name: code.loop(0, assigned, 1, [], each(lambda j: do(name, item(holders, code.load(code.offset(updates, j, 16), I64)))))  # fmt: skip
+    held("Py_IncRef")
     code.loop(0, inputs, 1, [], each(lambda i: do("Py_IncRef", item(arrays, i))))
     entry = word(ENTRY, PTR)
     out = code.effect(f"call ptr {entry.name}(ptr null, ptr {arrays.name}, i64 {inputs.name})", PTR)
@@ -213,12 +216,15 @@ def _write(module: Module, at: dict[str, int]) -> None:
         def assign() -> None:
             do("Py_IncRef", a)
             holder = read(code.offset(records, i, 8 * RECORD), 8 * HOLDER)
-            code.store(new(a, read(record, 8)), code.offset(holder, at["_t"]))
-            do("Py_DecRef", t)
+            made = new(a, read(record, 8))
+            old = read(holder, at["_t"])
+            code.store(made, code.offset(holder, at["_t"]))
+            do("Py_DecRef", old)
 
         code.when(~kept, assign)
 
     code.loop(0, assigned, 1, [], each(update))
+    held("Py_DecRef")
     code.loop(0, assigned, 1, [], each(lambda j: do("Py_DecRef", item(items, results + j))))
     code.store(results, code.offset(out, LIST_SIZE))  # the list of the results alone
     single, many = code.fresh("single"), code.fresh("many")
@@ -237,5 +243,6 @@ def _write(module: Module, at: dict[str, int]) -> None:
     do("Py_DecRef", out)
     code.write("ret ptr null")
     code.block("error")
+    held("Py_DecRef")
     code.write("ret ptr null")
     code.close()
