@@ -58,8 +58,8 @@ def test_lambdas():
 
 def test_no_definition():
     env = {}
-    exec("def f(): pass", env)
-    with pytest.raises(source.NoSource, match="not available"):
+    exec("def f(): pass", env)  # Python 3.13 keeps the source of "python -c" under the same name
+    with pytest.raises(source.NoSource, match=r"not available|has changed"):
         source.definition(env["f"])
     f = compiled("def f(x): return x\n", "f")
     linecache.cache[f.__code__.co_filename] = 0, None, ["this is no Python\n"], f.__code__.co_filename
