@@ -38,10 +38,10 @@ def test_values_that_somebody_holds_stay(counter):
     assert np.array_equal(part, before[1:]) and np.array_equal(v.numpy(), before + 1)
 
 
-def test_memory_that_nobody_holds_is_written_over(counter):
+def test_memory_that_nobody_holds_is_written_over(counter, monkeypatch):
+    monkeypatch.setattr("gradtape.core.variable._active", (None,))  # a test runner may have threads of its own
+    monkeypatch.setattr("gradtape.core.variable._limbo", ())
     v, w, u, step = counter
-    if threading.active_count() > 1:
-        pytest.skip("a thread of another test's is alive, which might be reading")
     kept = id(v._t)
     for _ in range(3):
         step()
